@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#
+# Tests of what libfabric's interfaces promise. Each program prints TAP, a case a line, and stays on
+# loopback by itself. `name.tap --provider "tcp;ofi_rxm"` holds another provider to the same.
+
+check_LTLIBRARIES += %D%/libharness.la
+%C%_libharness_la_SOURCES = \
+	%D%/harness.cpp \
+	%D%/harness.hpp \
+	%D%/tap.cpp \
+	%D%/tap.hpp \
+	%D%/transfer.cpp
+%C%_libharness_la_LIBADD = $(FABRIC_LIBS)
+
+functional_programs = \
+	%D%/badinput.tap \
+	%D%/completions.tap \
+	%D%/fork.tap \
+	%D%/getinfo.tap \
+	%D%/messages.tap \
+	%D%/multirecv.tap \
+	%D%/objects.tap \
+	%D%/tagged.tap \
+	%D%/threads.tap
+check_PROGRAMS += $(functional_programs)
+
+functional_libs = %D%/libharness.la $(FABRIC_LIBS) -lpthread
+
+%C%_badinput_tap_SOURCES = %D%/bad_cases.hpp %D%/bad_datagrams.cpp %D%/badinput.cpp
+%C%_badinput_tap_LDADD = $(functional_libs)
+
+%C%_completions_tap_SOURCES = \
+	%D%/completion_cases.hpp \
+	%D%/completion_waits.cpp \
+	%D%/completions.cpp
+%C%_completions_tap_LDADD = $(functional_libs)
+
+%C%_fork_tap_SOURCES = %D%/fork.cpp
+%C%_fork_tap_LDADD = $(functional_libs)
+
+%C%_getinfo_tap_SOURCES = \
+	%D%/getinfo.cpp \
+	%D%/getinfo_address.cpp \
+	%D%/getinfo_cases.hpp \
+	%D%/getinfo_tunables.cpp
+%C%_getinfo_tap_LDADD = $(functional_libs)
+
+%C%_messages_tap_SOURCES = %D%/message_cases.hpp %D%/message_flags.cpp %D%/messages.cpp
+%C%_messages_tap_LDADD = $(functional_libs)
+
+%C%_multirecv_tap_SOURCES = %D%/multirecv.cpp
+%C%_multirecv_tap_LDADD = $(functional_libs)
+
+%C%_objects_tap_SOURCES = \
+	%D%/object_av.cpp \
+	%D%/object_cases.hpp \
+	%D%/object_eq_mr.cpp \
+	%D%/objects.cpp
+%C%_objects_tap_LDADD = $(functional_libs)
+
+%C%_tagged_tap_SOURCES = %D%/tagged.cpp
+%C%_tagged_tap_LDADD = $(functional_libs)
+
+%C%_threads_tap_SOURCES = %D%/threads.cpp
+%C%_threads_tap_LDADD = $(functional_libs)
+
+# Once more with packets lost, doubled and out of order, where data moves.
+functional_impaired = \
+	%D%/impaired-messages.tap \
+	%D%/impaired-multirecv.tap \
+	%D%/impaired-tagged.tap
+EXTRA_DIST += %D%/impaired.sh
+CLEANFILES += $(functional_impaired)
+
+$(functional_impaired): $(srcdir)/%D%/impaired.sh Makefile
+	$(AM_V_GEN)$(MKDIR_P) %D% && \
+	program=`echo '$@' | sed 's/impaired-//'` && \
+	printf '#!/bin/sh\nexec sh "%s" "./%s" "$$@"\n' '$(srcdir)/%D%/impaired.sh' "$$program" > $@ && \
+	chmod +x $@
+
+# A generated test does not pull in the program it runs.
+%D%/impaired-messages.log: %D%/messages.tap
+%D%/impaired-multirecv.log: %D%/multirecv.tap
+%D%/impaired-tagged.log: %D%/tagged.tap
+
+TESTS += $(functional_programs) $(functional_impaired)

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#pragma once
+
+#include "rdm/module.hpp"
+#include "util/time.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace rill::sim {
+
+// How bad the network is. Probabilities are per packet, unless said otherwise.
+struct NetworkProfile {
+    uint16_t paths = 1;
+    double loss = 0;
+    double burst = 0; // a packet begins a time in which its path loses everything
+    double duplicate = 0;
+    double reorder = 0; // held back, by up to reorder_max
+    double corrupt = 0;
+    double truncate = 0;
+    double mark = 0;      // congestion mark by chance
+    double again = 0;     // per send: the kernel has no room
+    double split = 0;     // per packet received: a coalesced run ends here
+    double icmp_loss = 0; // per refusal
+    double garbage = 0;   // per packet: a stranger sends one of its own
+    Duration burst_max{};
+    Duration reorder_max{};
+    Duration delay_max{}; // of a path, drawn once
+    Duration jitter{};
+    double bytes_per_us = 1000; // a host's line rate
+};
+
+struct HostProfile {
+    uint32_t endpoints = 1;
+    size_t packet_bytes = 1472;
+    size_t receive_buffer = 212992;
+    double charge_factor = 1; // what the kernel charges over what the link says
+    Duration lateness{};      // how late a wake-up can be
+};
+
+struct Fault {
+    enum class Kind : uint8_t {
+        stall,     // the host does not run for `length`
+        kill,      // its process ends: ports refuse
+        power_off, // silence
+        leave,     // it closes its endpoints and takes leave
+        close,     // one endpoint closes
+        shrink,    // its route takes smaller packets from now on
+    };
+    Kind kind = Kind::stall;
+    uint32_t host = 0;
+    uint32_t endpoint = 0; // of the host
+    Duration at{};
+    Duration length{};
+};
+
+struct WorkProfile {
+    uint32_t actions = 20; // of an endpoint
+    Duration think{};      // mean time between two of them
+    double receives_first = 0.5; // how eagerly receives are posted before their messages
+    double anonymous = 0.2;      // short messages without data
+    double big = 0.02;           // messages over 64 KiB
+    double late_names = 0;       // address vector entries that come only while work is going on
+    uint32_t tags = 3;
+};
+
+// Everything that a seed decides about a run before it starts.
+struct Profile {
+    uint64_t seed = 0;
+    Instant start{};
+    NetworkProfile network;
+    rdm::ModuleConfig stack;
+    std::vector<HostProfile> hosts;
+    std::vector<Fault> faults;
+    WorkProfile work;
+};
+
+Profile draw_profile(uint64_t seed);
+std::string describe(const Profile& profile);
+
+} // namespace rill::sim

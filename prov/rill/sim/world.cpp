@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#include "sim/world.hpp"
+
+#include <algorithm>
+
+namespace rill::sim {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// Generous: with the network healed, everything ends in a few round trips; what waits for the dead
+// ends with their time-out.
+constexpr Duration kWorkTime = seconds(300);
+constexpr Duration kDrainTime = seconds(60);
+constexpr Duration kDeathSlack = seconds(5);
+constexpr Duration kIdleTime = seconds(60);
+// A stack with nothing to do may look after contexts now and then, once for each.
+constexpr uint64_t kIdlePasses = 64;
+// Of the time-out: whoever is away for less must not be missed.
+constexpr int kAwayAtMost = 3;
+
+} // namespace
+
+void Totals::add(const Totals& o) {
+    // All members are counters of one kind.
+    auto* mine = reinterpret_cast<uint64_t*>(this);
+    const auto* theirs = reinterpret_cast<const uint64_t*>(&o);
+    static_assert(sizeof(Totals) % sizeof(uint64_t) == 0);
+    for (size_t i = 0; i < sizeof(Totals) / sizeof(uint64_t); ++i)
+        mine[i] += theirs[i];
+}
+
+World::World(const Profile& profile, bool verbose)
+    : profile_(profile), events_(profile.start), journal_(events_, verbose),
+      network_(events_, journal_, profile),
+      oracle_(events_, journal_, network_, profile.stack.transport.peer_timeout),
+      random_(profile.seed ^ 0x776f726c64ull) {
+    journal_.note("seed %llu: %s", static_cast<unsigned long long>(profile.seed),
+                  describe(profile).c_str());
+    build_hosts();
+    name_everybody();
+    schedule_faults();
+}
+
+void World::build_hosts() {
+    for (uint32_t h = 0; h < profile_.hosts.size(); ++h) {
+        hosts_.push_back(std::make_unique<Host>(events_, journal_, network_.link(h), profile_.stack,
+                                                oracle_, random_.next()));
+        for (uint32_t e = 0; e < profile_.hosts[h].endpoints; ++e) {
+            const uint32_t number = oracle_.add_party(h);
+            hosts_[h]->open_endpoint(number);
+            journal_.note("endpoint %u is at host %u", number, h);
+            programs_.push_back(std::make_unique<Program>(events_, oracle_, *hosts_[h], e, number,
+                                                          profile_, random_.next()));
+        }
+    }
+}
+
+// Every host knows every endpoint, in an order of its own; some names come late.
+void World::name_everybody() {
+    for (uint32_t h = 0; h < hosts_.size(); ++h) {
+        std::vector<uint32_t> order(oracle_.parties());
+        for (uint32_t e = 0; e < order.size(); ++e)
+            order[e] = e;
+        for (size_t i = order.size(); i > 1; --i)
+            std::swap(order[i - 1], order[random_.below(i)]);
+        for (const uint32_t e : order) {
+            if (random_.chance(profile_.work.late_names))
+                late_names_.emplace_back(h, e);
+            else
+                name(h, e);
+        }
+    }
+    const Duration busy = profile_.work.think * profile_.work.actions + microseconds(1);
+    for (size_t i = 0; i < late_names_.size(); ++i)
+        events_.at(events_.now() + Duration(random_.below(static_cast<uint64_t>(busy.count()))),
+                   *this, kFirstName + i);
+}
+
+void World::name(uint32_t host, uint32_t endpoint) {
+    Host& owner = *hosts_[oracle_.party(endpoint).host];
+    size_t local = 0;
+    while (programs_[endpoint - local]->endpoint() != 0 && endpoint > local &&
+           oracle_.party(endpoint - local - 1).host == owner.number())
+        ++local;
+    rdm::Endpoint* object = owner.endpoint(local);
+    if (!object || !hosts_[host]->running()) return;
+    rdm::SourceId id = rdm::kUnknownSource;
+    const Status s = hosts_[host]->addresses().insert(object->address(), id);
+    if (!is_ok(s)) return journal_.fail("an address is refused: %s", to_string(s));
+    oracle_.name(host, endpoint, id);
+    hosts_[host]->settle();
+}
+
+void World::schedule_faults() {
+    faults_left_ = profile_.faults.size();
+    for (size_t i = 0; i < profile_.faults.size(); ++i)
+        events_.at(events_.now() + profile_.faults[i].at, *this, kFirstFault + i);
+}
+
+void World::fire(uint64_t argument) {
+    if (argument == kTick) {
+        ticked_ = true;
+    } else if (argument >= kFirstName) {
+        const auto [host, endpoint] = late_names_[argument - kFirstName];
+        name(host, endpoint);
+    } else {
+        const Fault& fault = profile_.faults[argument - kFirstFault];
+        const Instant awake = hosts_[fault.host]->stalled_until();
+        const bool by_itself = fault.kind == Fault::Kind::leave || fault.kind == Fault::Kind::close;
+        if (by_itself && awake > events_.now()) return events_.at(awake, *this, argument);
+        --faults_left_;
+        strike(fault);
+    }
+}
+
+// ---- faults -------------------------------------------------------------------------------------
+
+void World::end_host(uint32_t host, bool crashed, bool left) {
+    for (uint32_t e = 0; e < oracle_.parties(); ++e) {
+        if (oracle_.party(e).host != host) continue;
+        oracle_.endpoint_over(e, crashed, left);
+        programs_[e]->stop();
+    }
+}
+
+void World::strike(const Fault& f) {
+    Host& host = *hosts_[f.host];
+    if (!host.running()) return;
+    switch (f.kind) {
+    case Fault::Kind::stall:
+        ++totals_.stalls;
+        journal_.note("host %u stalls for %lld ms", f.host,
+                      static_cast<long long>(to_us(f.length) / 1000));
+        if (f.length * kAwayAtMost > profile_.stack.transport.peer_timeout)
+            oracle_.excuse_host(f.host);
+        host.stall(f.length);
+        break;
+    case Fault::Kind::kill:
+    case Fault::Kind::power_off:
+        ++totals_.crashes;
+        journal_.note("host %u crashes", f.host);
+        host.crash(f.kind == Fault::Kind::kill ? SimLink::Power::killed : SimLink::Power::off);
+        end_host(f.host, true, false);
+        break;
+    case Fault::Kind::leave:
+        ++totals_.leaves;
+        journal_.note("host %u leaves", f.host);
+        host.leave();
+        end_host(f.host, false, true);
+        break;
+    case Fault::Kind::shrink:
+        journal_.note("the route of host %u shrinks", f.host);
+        network_.link(f.host).shrink_packets();
+        break;
+    case Fault::Kind::close: {
+        ++totals_.closes;
+        uint32_t endpoint = 0;
+        while (oracle_.party(endpoint).host != f.host)
+            ++endpoint;
+        endpoint += f.endpoint;
+        journal_.note("endpoint %u closes", endpoint);
+        host.close_endpoint(f.endpoint);
+        oracle_.endpoint_over(endpoint, false, false);
+        programs_[endpoint]->stop();
+        break;
+    }
+    }
+}
+
+// ---- the story ----------------------------------------------------------------------------------
+
+void World::advance(Duration by) {
+    ticked_ = false;
+    events_.at(events_.now() + by, *this, kTick);
+    while (!ticked_)
+        events_.run_next();
+}
+
+void World::work() {
+    for (auto& p : programs_)
+        p->start();
+    const Instant limit = events_.now() + kWorkTime;
+    const auto busy = [&] {
+        return faults_left_ > 0 ||
+               std::ranges::any_of(programs_, [](auto& p) { return !p->finished(); });
+    };
+    while (busy() && events_.now() < limit)
+        advance(milliseconds(1));
+    if (busy()) journal_.fail("the programs do not come to an end");
+}
+
+bool World::busy_with_death() const {
+    return std::ranges::any_of(hosts_, [&](auto& h) {
+        return h->stalled_until() > events_.now() || h->state() == Host::State::leaving;
+    });
+}
+
+// Nothing is under way at any host that lives.
+bool World::settled() {
+    for (auto& h : hosts_) {
+        if (!h->running()) continue;
+        if (h->module().send_operations().live() > 0 || h->module().arrivals().live() > 0 ||
+            h->module().outstanding())
+            return false;
+    }
+    return true;
+}
+
+void World::drain() {
+    network_.heal();
+    Duration step = microseconds(50);
+    Instant limit = events_.now() + kDrainTime;
+    for (auto& h : hosts_)
+        limit = std::max(limit, h->stalled_until() + kDrainTime);
+    int quiet = 0;
+    while (events_.now() < limit && quiet < 3) {
+        bool enough = true;
+        for (auto& p : programs_) {
+            Host& host = *hosts_[oracle_.party(p->endpoint()).host];
+            if (!host.running() || oracle_.party(p->endpoint()).over) continue;
+            if (host.stalled_until() > events_.now()) continue;
+            p->settle_claims();
+            enough &= p->sweep();
+        }
+        const bool calm = !busy_with_death() && settled();
+        quiet = calm ? quiet + 1 : 0;
+        (void)enough;
+        advance(step);
+        step = std::min<Duration>(step * 2, milliseconds(20));
+    }
+}
+
+// Receives that only a dead endpoint could serve end with an error of their own accord.
+void World::wait_for_deaths() {
+    if (std::ranges::any_of(hosts_, [](auto& h) { return !h->running(); }))
+        advance(profile_.stack.transport.peer_timeout + kDeathSlack);
+    oracle_.check_nothing_waits_for_the_dead();
+}
+
+void World::cancel_leftovers() {
+    for (auto& p : programs_)
+        if (!oracle_.party(p->endpoint()).over) p->cancel_all();
+    advance(milliseconds(1));
+    oracle_.check_nothing_hangs();
+}
+
+void World::check_memory() {
+    for (auto& h : hosts_) {
+        if (!h->running()) continue;
+        rdm::Module& m = h->module();
+        const nic::Device::Usage u = m.device().usage();
+        if (m.send_operations().live() || m.receive_operations().live() || m.arrivals().live())
+            journal_.fail("host %u keeps %u sends, %u receives, %u arrivals", h->number(),
+                          m.send_operations().live(), m.receive_operations().live(),
+                          m.arrivals().live());
+        if (u.works || u.inbound || u.bounce_bytes || u.envelopes)
+            journal_.fail("host %u keeps %u works, %u inbound messages, %llu bounce bytes, %u "
+                          "envelopes",
+                          h->number(), u.works, u.inbound,
+                          static_cast<unsigned long long>(u.bounce_bytes), u.envelopes);
+        if (m.outstanding()) journal_.fail("host %u has something outstanding", h->number());
+    }
+}
+
+// With nothing to do, a stack sleeps: no periodic wake-ups.
+void World::check_idle() {
+    std::vector<uint64_t> passes;
+    for (auto& h : hosts_)
+        passes.push_back(h->passes());
+    advance(kIdleTime);
+    for (size_t i = 0; i < hosts_.size(); ++i) {
+        const uint64_t more = hosts_[i]->passes() - passes[i];
+        if (more > kIdlePasses)
+            journal_.fail("host %zu makes %llu passes in %lld s with nothing to do", i,
+                          static_cast<unsigned long long>(more),
+                          static_cast<long long>(to_us(kIdleTime) / 1000000));
+    }
+}
+
+void World::rest() {
+    advance(seconds(5));
+    check_memory();
+    if (!journal_.failed()) check_idle();
+}
+
+// One after another, so that the last ones have nobody left to answer.
+void World::leave_all() {
+    for (auto& h : hosts_) {
+        if (!h->running()) continue;
+        end_host(h->number(), false, true);
+        h->leave();
+        if (random_.chance(0.5)) advance(microseconds(random_.below(3000)));
+    }
+    advance(seconds(1));
+    for (auto& h : hosts_)
+        if (h->state() == Host::State::leaving)
+            journal_.fail("host %u does not get away", h->number());
+}
+
+RunResult World::result() {
+    RunResult r;
+    totals_.seeds = 1;
+    totals_.failed = journal_.failed();
+    totals_.messages = oracle_.messages_received();
+    totals_.bytes = oracle_.bytes_received();
+    totals_.errors = oracle_.errors();
+    totals_.packets = network_.counts();
+    totals_.virtual_ms =
+        static_cast<uint64_t>(to_us(events_.now() - profile_.start) / 1000);
+    for (auto& h : hosts_) {
+        totals_.retransmits += h->counters().get(obs::Counter::tx_retransmits);
+        totals_.timeouts += h->counters().get(obs::Counter::tx_timeouts);
+        totals_.probes += h->counters().get(obs::Counter::tx_tail_probes);
+        totals_.spurious += h->counters().get(obs::Counter::tx_spurious);
+        totals_.refused_bytes += h->counters().get(obs::Counter::rx_refused_bytes);
+    }
+    r.totals = totals_;
+    r.hash = journal_.hash();
+    r.failures = journal_.failures();
+    return r;
+}
+
+RunResult World::run() {
+    work();
+    drain();
+    wait_for_deaths();
+    cancel_leftovers();
+    oracle_.check_matching();
+    rest();
+    leave_all();
+    for (auto& h : hosts_)
+        h->destroy();
+    return result();
+}
+
+RunResult run_seed(uint64_t seed, bool verbose) {
+    World world(draw_profile(seed), verbose);
+    return world.run();
+}
+
+} // namespace rill::sim

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#include "fi/attributes.hpp"
+
+#include "fi/address.hpp"
+#include "fi/log.hpp"
+#include "rdm/request.hpp"
+
+#include <rdma/fi_domain.h>
+#include <rdma/fi_errno.h>
+
+#include <algorithm>
+#include <strings.h>
+
+namespace rill::fi {
+
+namespace {
+
+using obs::TunableId;
+
+constexpr uint64_t kPrimaryCaps = FI_MSG | FI_TAGGED | FI_SEND | FI_RECV | FI_DIRECTED_RECV;
+constexpr uint64_t kSecondaryCaps = FI_MULTI_RECV | FI_SOURCE | FI_LOCAL_COMM | FI_REMOTE_COMM;
+constexpr uint64_t kDomainCaps = FI_LOCAL_COMM | FI_REMOTE_COMM;
+constexpr uint64_t kTxCaps = FI_MSG | FI_TAGGED | FI_SEND;
+constexpr uint64_t kRxCaps =
+    FI_MSG | FI_TAGGED | FI_RECV | FI_DIRECTED_RECV | FI_MULTI_RECV | FI_SOURCE;
+constexpr uint64_t kDirections = FI_SEND | FI_RECV;
+
+// "No structure in the tag": alternating bits, fi_endpoint(3).
+constexpr uint64_t kTagFormat = 0xaaaaaaaaaaaaaaaaull;
+constexpr uint32_t kProtocol = FI_PROV_SPECIFIC | 0x7111;
+constexpr uint32_t kProtocolVersion = 1;
+constexpr size_t kCountMax = 65536; // endpoints, queues: whatever memory and ports allow
+constexpr size_t kRegionsMax = 1 << 20;
+
+int no(const char* what) {
+    inform(FI_LOG_CORE, std::string("hints ask for something else: ") + what);
+    return -FI_ENODATA;
+}
+
+// Capabilities of an answer: what was asked for of the primary ones, and all secondary ones that
+// we have; a kind of message without a direction means both.
+uint64_t answer_caps(uint64_t asked, uint64_t have) {
+    uint64_t caps = asked ? (asked & kPrimaryCaps) | (have & kSecondaryCaps) : have;
+    if (!(caps & kDirections)) caps |= kDirections;
+    return caps & have;
+}
+
+int check_mr_mode(uint32_t version, int mode) {
+    // We need none of the bits, so any set of them will do; but the two legacy values are not bits.
+    const bool basic = mode & FI_MR_BASIC;
+    const bool scalable = mode & FI_MR_SCALABLE;
+    if ((basic || scalable) && (mode & ~(basic ? FI_MR_BASIC : FI_MR_SCALABLE)))
+        return no("mr_mode: FI_MR_BASIC and FI_MR_SCALABLE stand alone");
+    if (FI_VERSION_LT(version, FI_VERSION(1, 5)) && mode > FI_MR_SCALABLE)
+        return no("mr_mode: a value that this API version does not have");
+    return 0;
+}
+
+// Packets carry no class: a wish for anything special is better refused than ignored.
+bool has_class(uint32_t tclass) {
+    return tclass == FI_TC_UNSPEC || tclass == FI_TC_BEST_EFFORT;
+}
+
+// FI_PROGRESS_CONTROL_UNIFIED came with 2.0: control operations progress as data does. Ours need
+// no progress.
+constexpr int kControlUnified = 3;
+
+int check_enums(uint32_t version, const fi_domain_attr& a) {
+    if (a.threading < FI_THREAD_UNSPEC || a.threading > FI_THREAD_ENDPOINT) return no("threading");
+    const int control_max =
+        FI_VERSION_GE(version, FI_VERSION(2, 0)) ? kControlUnified : FI_PROGRESS_MANUAL;
+    if (a.control_progress < FI_PROGRESS_UNSPEC || a.control_progress > control_max)
+        return no("control_progress");
+    if (a.data_progress < FI_PROGRESS_UNSPEC || a.data_progress > FI_PROGRESS_MANUAL)
+        return no("data_progress");
+    if (a.resource_mgmt < FI_RM_UNSPEC || a.resource_mgmt > FI_RM_ENABLED)
+        return no("resource_mgmt");
+    if (a.av_type < FI_AV_UNSPEC || a.av_type > FI_AV_TABLE) return no("av_type");
+    return 0;
+}
+
+int check_domain(uint32_t version, const fi_domain_attr& a) {
+    if (const int failed = check_enums(version, a)) return failed;
+    if (const int failed = check_mr_mode(version, a.mr_mode)) return failed;
+    if (a.cq_data_size > sizeof(uint64_t)) return no("cq_data_size over 8");
+    if (a.mr_key_size > sizeof(uint64_t)) return no("mr_key_size over 8");
+    if (a.max_ep_tx_ctx > 1 || a.max_ep_rx_ctx > 1) return no("several contexts per endpoint");
+    if (a.max_ep_stx_ctx > 0 || a.max_ep_srx_ctx > 0) return no("shared contexts");
+    // The rest of the structure came with 1.5.
+    if (FI_VERSION_LT(version, FI_VERSION(1, 5))) return 0;
+    if (a.cntr_cnt > 0) return no("counters");
+    if (a.mr_iov_limit > rdm::kIovMax) return no("mr_iov_limit");
+    if (a.caps & ~kDomainCaps) return no("domain caps");
+    if (a.auth_key_size > 0) return no("domain authentication key");
+    if (a.max_err_data > 0) return no("max_err_data");
+    if (a.mr_cnt > kRegionsMax) return no("mr_cnt");
+    if (FI_VERSION_GE(version, FI_VERSION(1, 9)) && !has_class(a.tclass)) return no("tclass");
+    return 0;
+}
+
+int check_endpoint(const fi_ep_attr& a, uint64_t caps) {
+    if (a.type != FI_EP_UNSPEC && a.type != FI_EP_RDM) return no("endpoint type");
+    if (a.protocol != FI_PROTO_UNSPEC && a.protocol != kProtocol) return no("protocol");
+    if (a.protocol_version > kProtocolVersion) return no("protocol_version");
+    if (a.max_msg_size > kMessageMax) return no("max_msg_size");
+    if (a.tx_ctx_cnt > 1) return no("several or shared transmit contexts");
+    if (a.rx_ctx_cnt > 1) return no("several or shared receive contexts");
+    if (a.auth_key_size > 0) return no("endpoint authentication key");
+    if ((caps & (FI_RMA | FI_ATOMIC)) &&
+        (a.max_order_raw_size || a.max_order_war_size || a.max_order_waw_size))
+        return no("data order");
+    return 0;
+}
+
+int check_tx(uint32_t version, const fi_tx_attr& a) {
+    // Receive-side capabilities here are a habit of old programs, and mean nothing.
+    if (a.caps & ~(kTxCaps | kRxCaps | kDomainCaps)) return no("tx_attr caps");
+    if (a.op_flags & ~kTxFlags) return no("tx_attr op_flags");
+    if (a.msg_order & ~FI_ORDER_SAS) return no("tx_attr msg_order");
+    if (a.comp_order != FI_ORDER_NONE) return no("tx_attr comp_order");
+    if (a.inject_size > rdm::kInjectBytesMax) return no("inject_size");
+    if (a.size > kQueueSizeMax) return no("tx_attr size");
+    if (a.iov_limit > rdm::kIovMax) return no("tx_attr iov_limit");
+    if (a.rma_iov_limit > 0) return no("rma_iov_limit");
+    if (FI_VERSION_GE(version, FI_VERSION(1, 9)) && !has_class(a.tclass)) return no("tclass");
+    return 0;
+}
+
+int check_rx(const fi_rx_attr& a) {
+    if (a.caps & ~(kTxCaps | kRxCaps | kDomainCaps)) return no("rx_attr caps");
+    if (a.op_flags & ~kRxFlags) return no("rx_attr op_flags");
+    if (a.msg_order & ~FI_ORDER_SAS) return no("rx_attr msg_order");
+    if (a.comp_order != FI_ORDER_NONE) return no("rx_attr comp_order");
+    if (a.size > kQueueSizeMax) return no("rx_attr size");
+    if (a.iov_limit > rdm::kIovMax) return no("rx_attr iov_limit");
+    return 0;
+}
+
+// The framework compares provider names too, but also asks on behalf of layers above us.
+int check_fabric(const fi_fabric_attr& a) {
+    if (a.prov_name && strcasecmp(a.prov_name, provider.name) != 0) return no("provider name");
+    if (a.prov_version > provider.version) return no("prov_version");
+    return 0;
+}
+
+void fill_domain(fi_domain_attr& a, uint32_t version, const fi_domain_attr* h, uint64_t caps) {
+    a.threading = FI_THREAD_SAFE;
+    a.control_progress = FI_PROGRESS_AUTO; // every control operation is done when it returns
+    a.data_progress = FI_PROGRESS_MANUAL;
+    a.resource_mgmt = FI_RM_ENABLED;
+    a.av_type = FI_AV_UNSPEC;
+    a.mr_mode = FI_VERSION_LT(version, FI_VERSION(1, 5)) ? FI_MR_SCALABLE : 0;
+    a.mr_key_size = sizeof(uint64_t);
+    a.cq_data_size = sizeof(uint64_t);
+    a.cq_cnt = a.ep_cnt = a.tx_ctx_cnt = a.rx_ctx_cnt = kCountMax;
+    // More than one makes Open MPI's one-sided component use scalable endpoints.
+    a.max_ep_tx_ctx = a.max_ep_rx_ctx = 1;
+    a.mr_iov_limit = rdm::kIovMax;
+    a.mr_cnt = kRegionsMax;
+    a.caps = caps & kDomainCaps;
+    if (!h) return;
+    if (h->threading != FI_THREAD_UNSPEC) a.threading = h->threading;
+    if (h->control_progress != FI_PROGRESS_UNSPEC) a.control_progress = h->control_progress;
+    if (h->data_progress != FI_PROGRESS_UNSPEC) a.data_progress = h->data_progress;
+    if (h->av_type != FI_AV_UNSPEC) a.av_type = h->av_type;
+    if (h->mr_mode & (FI_MR_BASIC | FI_MR_SCALABLE)) a.mr_mode = h->mr_mode;
+    if (FI_VERSION_GE(version, FI_VERSION(1, 9))) a.tclass = h->tclass;
+}
+
+void fill_endpoint(fi_ep_attr& a, const fi_ep_attr* h) {
+    a.type = FI_EP_RDM;
+    a.protocol = kProtocol;
+    a.protocol_version = kProtocolVersion;
+    a.max_msg_size = kMessageMax;
+    a.tx_ctx_cnt = a.rx_ctx_cnt = 1;
+    a.mem_tag_format = h && h->mem_tag_format ? h->mem_tag_format : kTagFormat;
+}
+
+void fill_tx(fi_tx_attr& a, uint32_t version, const fi_tx_attr* h, uint64_t caps,
+             const Settings& s) {
+    a.caps = caps & kTxCaps;
+    a.msg_order = FI_ORDER_SAS;
+    a.inject_size = rdm::kInjectBytesMax;
+    a.size = static_cast<size_t>(s.number(TunableId::tx_size));
+    a.iov_limit = rdm::kIovMax;
+    if (!h) return;
+    a.op_flags = h->op_flags;
+    if (FI_VERSION_GE(version, FI_VERSION(1, 9))) a.tclass = h->tclass;
+    if (h->inject_size) a.inject_size = h->inject_size;
+    if (h->size) a.size = h->size;
+    if (h->iov_limit) a.iov_limit = h->iov_limit;
+}
+
+void fill_rx(fi_rx_attr& a, const fi_rx_attr* h, uint64_t caps, const Settings& s) {
+    a.caps = caps & kRxCaps;
+    a.msg_order = FI_ORDER_SAS;
+    a.size = static_cast<size_t>(s.number(TunableId::rx_size));
+    a.iov_limit = rdm::kIovMax;
+    if (!h) return;
+    a.op_flags = h->op_flags;
+    if (h->size) a.size = h->size;
+    if (h->iov_limit) a.iov_limit = h->iov_limit;
+}
+
+} // namespace
+
+int check_hints(uint32_t version, const fi_info* hints) {
+    if (!hints) return 0;
+    int failed = 0;
+    wire::Family family;
+    // First what most often differs: others ask for their own kind of endpoint beneath them.
+    if (hints->ep_attr) failed = check_endpoint(*hints->ep_attr, hints->caps);
+    if (failed) return failed;
+    if (hints->caps & ~(kPrimaryCaps | kSecondaryCaps)) return no("capabilities");
+    if (!family_of(hints->addr_format, family)) return no("addr_format");
+    if (hints->fabric_attr) failed = check_fabric(*hints->fabric_attr);
+    if (!failed && hints->domain_attr) failed = check_domain(version, *hints->domain_attr);
+    if (!failed && hints->tx_attr) failed = check_tx(version, *hints->tx_attr);
+    if (!failed && hints->rx_attr) failed = check_rx(*hints->rx_attr);
+    return failed;
+}
+
+void fill_attributes(fi_info& info, uint32_t version, const fi_info* hints,
+                     const Settings& settings) {
+    info.caps = answer_caps(hints ? hints->caps : 0, kPrimaryCaps | kSecondaryCaps);
+    fill_domain(*info.domain_attr, version, hints ? hints->domain_attr : nullptr, info.caps);
+    fill_endpoint(*info.ep_attr, hints ? hints->ep_attr : nullptr);
+    fill_tx(*info.tx_attr, version, hints ? hints->tx_attr : nullptr, info.caps, settings);
+    fill_rx(*info.rx_attr, hints ? hints->rx_attr : nullptr, info.caps, settings);
+    info.fabric_attr->prov_version = provider.version;
+    info.fabric_attr->api_version = version;
+}
+
+} // namespace rill::fi

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#pragma once
+
+#include "fi/common.hpp"
+#include "fi/domain.hpp"
+#include "fi/wake_fd.hpp"
+#include "rdm/request.hpp"
+#include "util/ring.hpp"
+
+#include <atomic>
+#include <deque>
+#include <poll.h>
+#include <vector>
+
+namespace rill::fi {
+
+// Completions of the endpoints bound to it, in the order in which they came, errors among them.
+// While as many wait as the program asked for room, has_room() is false and posting answers
+// -FI_EAGAIN; what completes nevertheless was posted before and is kept: nothing is lost, and the
+// number of operations in flight bounds the excess.
+class CompletionQueue final : public rdm::CompletionSink {
+public:
+    using Fid = fid_cq;
+
+    static int open(Domain& domain, fi_cq_attr* attr, fid_cq** out, void* context);
+
+    int close();
+    int control(int command, void* arg);
+    ssize_t read(void* buf, size_t count, fi_addr_t* sources);
+    ssize_t read_error(fi_cq_err_entry* buf, uint64_t flags);
+    ssize_t wait_and_read(void* buf, size_t count, fi_addr_t* sources, const void* condition,
+                          int timeout_ms);
+    int signal();
+    int try_wait();
+    Domain& domain() { return *domain_; }
+
+    // rdm::CompletionSink, with the engine owned.
+    void complete(const rdm::Completion& c) override;
+    // More than the program asked for: Open MPI 4.1 asks for 100 entries, and a post that answers
+    // -FI_EAGAIN inside one of its completion callbacks makes it read the queue recursively into the
+    // array that it is walking. What lies beyond the ring is bounded by this.
+    bool has_room() const override { return waiting() < size_ + kOverflowMax; }
+
+    Uses uses;
+
+private:
+    static constexpr size_t kOverflowMax = 65536;
+
+    enum class Waited { ready, unchanged, signaled, late };
+
+    CompletionQueue(Domain& domain, const fi_cq_attr& attr, void* context);
+    bool can_wait() const { return wait_obj_ != FI_WAIT_NONE; }
+    size_t waiting() const { return ring_.size() + overflow_.size(); }
+    const rdm::Completion& front() { return ring_.empty() ? overflow_.front() : ring_.front(); }
+    void pop();
+    ssize_t take(void* buf, size_t count, fi_addr_t* sources);
+    void arm();
+    Waited look(size_t threshold, Instant until, std::vector<pollfd>& on, Instant& wake);
+
+    Face<fid_cq, CompletionQueue> face_{};
+    Use<Domain> domain_;
+    const fi_wait_obj wait_obj_;
+    const fi_cq_wait_cond wait_cond_;
+    const size_t size_;
+    const size_t entry_bytes_;
+    uint32_t reads_without_pass_ = 0;
+    bool armed_ = true; // the next completion raises wake_
+    WakeFd wake_;
+    std::atomic<bool> signaled_{false};
+    Ring<rdm::Completion> ring_;
+    std::deque<rdm::Completion> overflow_; // younger than all in the ring
+};
+
+} // namespace rill::fi

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#include "fi/domain.hpp"
+
+#include "fi/address_vector.hpp"
+#include "fi/attributes.hpp"
+#include "fi/completion_queue.hpp"
+#include "fi/endpoint.hpp"
+#include "fi/log.hpp"
+#include "fi/place.hpp"
+#include "fi/registry.hpp"
+
+namespace rill::fi {
+
+namespace {
+
+Domain& domain_of(fid_domain* handle) {
+    return object_of<Domain>(handle);
+}
+
+// Opens something in a domain, unless we are a forked child.
+template <class F>
+int opening(fid_domain* handle, F&& open) {
+    return guarded([&] {
+        Domain& domain = domain_of(handle);
+        return domain.is_ours() ? open(domain) : -FI_EOPBADSTATE;
+    });
+}
+
+int close_entry(fid* handle) {
+    return guarded([&] { return object_of<Domain>(handle).close(); });
+}
+
+int bind_entry(fid* handle, fid* what, uint64_t flags) {
+    return guarded([&] { return object_of<Domain>(handle).bind(what, flags); });
+}
+
+int av_open_entry(fid_domain* handle, fi_av_attr* attr, fid_av** out, void* context) {
+    return opening(handle, [&](Domain& d) { return AddressVector::open(d, attr, out, context); });
+}
+
+int cq_open_entry(fid_domain* handle, fi_cq_attr* attr, fid_cq** out, void* context) {
+    return opening(handle, [&](Domain& d) { return CompletionQueue::open(d, attr, out, context); });
+}
+
+int endpoint_entry(fid_domain* handle, fi_info* info, fid_ep** out, void* context) {
+    return opening(handle, [&](Domain& d) { return Endpoint::open(d, *info, out, context); });
+}
+
+int endpoint2_entry(fid_domain* handle, fi_info* info, fid_ep** out, uint64_t flags,
+                    void* context) {
+    return flags ? -FI_EBADFLAGS : endpoint_entry(handle, info, out, context);
+}
+
+fi_ops fid_ops = {
+    .size = sizeof(fi_ops),
+    .close = close_entry,
+    .bind = bind_entry,
+    .control = no_sys,
+    .ops_open = no_sys,
+    .tostr = no_sys,
+    .ops_set = no_sys,
+};
+
+fi_ops_domain domain_ops = {
+    .size = sizeof(fi_ops_domain),
+    .av_open = av_open_entry,
+    .cq_open = cq_open_entry,
+    .endpoint = endpoint_entry,
+    .scalable_ep = no_sys,
+    .cntr_open = no_sys,
+    .poll_open = no_sys,
+    .stx_ctx = no_sys,
+    .srx_ctx = no_sys,
+    .query_atomic = no_support,
+    .query_collective = no_support,
+    .endpoint2 = endpoint2_entry,
+};
+
+} // namespace
+
+Domain::Domain(Fabric& fabric, const fi_info& info, std::unique_ptr<Engine> engine, void* context)
+    : fabric_(fabric), regions_(info.domain_attr->mr_mode), engine_(std::move(engine)) {
+    set_face(face_, this, FI_CLASS_DOMAIN, context, fid_ops);
+    face_.ops = &domain_ops;
+    face_.mr = &region_ops;
+    Registry<Domain>::instance().add(*this);
+}
+
+Domain::~Domain() {
+    Registry<Domain>::instance().remove(*this);
+}
+
+int Domain::open(Fabric& fabric, const fi_info& info, fid_domain** out, void* context) {
+    if (!info.domain_attr) return -FI_EINVAL;
+    if (check_hints(fabric.api_version(), &info)) return -FI_EINVAL;
+    Settings settings;
+    if (const int failed = read_settings(settings)) return failed;
+    Place place;
+    if (const int failed = find_place(nullptr, nullptr, 0, &info, settings, place)) return failed;
+    if (!fabric.name().empty() && fabric.name() != network_name(place.interface)) {
+        warn(FI_LOG_DOMAIN, "domain " + place.interface.name + " is not in fabric " +
+                                fabric.name() + " but in " + network_name(place.interface));
+        return -FI_EINVAL;
+    }
+    Engine::Options options;
+    options.interface = place.interface;
+    options.automatic = info.domain_attr->data_progress == FI_PROGRESS_AUTO;
+    options.send_depth = info.tx_attr ? info.tx_attr->size : 0;
+    std::unique_ptr<Engine> engine;
+    if (const int failed = Engine::open(settings, options, engine)) return failed;
+    *out = &(new Domain(fabric, info, std::move(engine), context))->face_;
+    return 0;
+}
+
+bool Domain::is_open(const fid_domain* handle, const wire::Address& address) {
+    return Registry<Domain>::instance().any([&](const Domain& d) {
+        return &d.face_ == handle && d.engine_->interface().address == address;
+    });
+}
+
+int Domain::close() {
+    if (uses.any()) return -FI_EBUSY;
+    delete this;
+    return 0;
+}
+
+int Domain::bind(fid* handle, uint64_t flags) {
+    if (handle->fclass != FI_CLASS_EQ) return -FI_EINVAL;
+    if (flags & ~FI_REG_MR) return -FI_EBADFLAGS;
+    if (eq_) return -FI_EINVAL;
+    EventQueue& eq = object_of<EventQueue>(handle);
+    eq_ = Use<EventQueue>(eq);
+    reports_regions_ = flags & FI_REG_MR;
+    return 0;
+}
+
+} // namespace rill::fi

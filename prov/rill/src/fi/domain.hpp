@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#pragma once
+
+#include "fi/common.hpp"
+#include "fi/engine.hpp"
+#include "fi/event_queue.hpp"
+#include "fi/fabric.hpp"
+#include "fi/memory_region.hpp"
+#include "fi/registry.hpp"
+
+#include <memory>
+
+namespace rill::fi {
+
+// A local interface with the engine that runs it. Everything else is opened in one.
+class Domain : public Registered {
+public:
+    using Fid = fid_domain;
+
+    static int open(Fabric& fabric, const fi_info& info, fid_domain** out, void* context);
+    ~Domain();
+
+    // Whether `handle` is one of ours, at that address.
+    static bool is_open(const fid_domain* handle, const wire::Address& address);
+
+    int close();
+    int bind(fid* handle, uint64_t flags);
+
+    Fabric& fabric() { return *fabric_; }
+    Engine& engine() { return *engine_; }
+    RegionTable& regions() { return regions_; }
+    // Where registrations are reported; null: they are synchronous.
+    EventQueue* registration_events() { return reports_regions_ ? eq_.get() : nullptr; }
+    wire::Family family() const { return engine_->interface().address.family; }
+    uint32_t api_version() const { return fabric_->api_version(); }
+    // False in a forked child: every call but close answers -FI_EOPBADSTATE.
+    bool is_ours() const { return engine_->is_ours(); }
+
+    Uses uses;
+
+private:
+    Domain(Fabric& fabric, const fi_info& info, std::unique_ptr<Engine> engine, void* context);
+
+    Face<fid_domain, Domain> face_{};
+    Use<Fabric> fabric_;
+    Use<EventQueue> eq_;
+    bool reports_regions_ = false;
+    RegionTable regions_;
+    std::unique_ptr<Engine> engine_;
+};
+
+} // namespace rill::fi

@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#include "fi/endpoint.hpp"
+
+#include "fi/address.hpp"
+#include "fi/attributes.hpp"
+#include "fi/errors.hpp"
+#include "fi/log.hpp"
+#include "link/sockaddr.hpp"
+
+#include <cstring>
+
+namespace rill::fi {
+
+namespace {
+
+// A multi-receive buffer is given back when less is left.
+constexpr size_t kMultiRecvMin = 64;
+
+Endpoint& ep_of(fid* handle) {
+    return object_of<Endpoint>(handle);
+}
+
+int close_entry(fid* handle) {
+    return guarded([&] { return ep_of(handle).close(); });
+}
+
+int bind_entry(fid* handle, fid* what, uint64_t flags) {
+    return guarded([&] { return ep_of(handle).bind(what, flags); });
+}
+
+int control_entry(fid* handle, int command, void* arg) {
+    return guarded([&] { return ep_of(handle).control(command, arg); });
+}
+
+ssize_t cancel_entry(fid* handle, void* context) {
+    return guarded([&] { return ep_of(handle).cancel(context); });
+}
+
+int getopt_entry(fid* handle, int level, int name, void* value, size_t* len) {
+    return ep_of(handle).get_option(level, name, value, len);
+}
+
+int setopt_entry(fid* handle, int level, int name, const void* value, size_t len) {
+    return guarded([&] { return ep_of(handle).set_option(level, name, value, len); });
+}
+
+int setname_entry(fid* handle, void* addr, size_t len) {
+    return guarded([&] { return ep_of(handle).set_name(addr, len); });
+}
+
+int getname_entry(fid* handle, void* addr, size_t* len) {
+    return guarded([&] { return ep_of(handle).get_name(addr, len); });
+}
+
+fi_ops fid_ops = {
+    .size = sizeof(fi_ops),
+    .close = close_entry,
+    .bind = bind_entry,
+    .control = control_entry,
+    .ops_open = no_sys,
+    .tostr = no_sys,
+    .ops_set = no_sys,
+};
+
+fi_ops_ep ep_ops = {
+    .size = sizeof(fi_ops_ep),
+    .cancel = cancel_entry,
+    .getopt = getopt_entry,
+    .setopt = setopt_entry,
+    .tx_ctx = no_sys,
+    .rx_ctx = no_sys,
+    .rx_size_left = no_sys,
+    .tx_size_left = no_sys,
+};
+
+fi_ops_cm cm_ops = {
+    .size = sizeof(fi_ops_cm),
+    .setname = setname_entry,
+    .getname = getname_entry,
+    .getpeer = no_sys,
+    .connect = no_sys,
+    .listen = no_sys,
+    .accept = no_sys,
+    .reject = no_sys,
+    .shutdown = no_sys,
+    .join = no_sys,
+};
+
+// A side is used if its kind of message and its direction are among the capabilities; no direction
+// means both.
+bool has_side(uint64_t caps, uint64_t side) {
+    if (!(caps & (FI_MSG | FI_TAGGED))) return false;
+    return (caps & side) || !(caps & (FI_SEND | FI_RECV));
+}
+
+// The address that an endpoint of `info` shall have in the domain.
+int source_of(Domain& domain, const fi_info& info, wire::Address& out) {
+    const wire::Address& own = domain.engine().interface().address;
+    out = own;
+    if (!info.src_addr || info.src_addrlen == 0) return 0;
+    const wire::Address asked = read_sockaddr(info.src_addr, info.src_addrlen);
+    if (asked.family != own.family) return -FI_EINVAL;
+    if (!is_wildcard(asked) && !asked.same_host(own)) {
+        warn(FI_LOG_EP_CTRL,
+             "the domain is at " + link::host_text(own) + ", not at " + link::host_text(asked));
+        return -FI_EADDRNOTAVAIL;
+    }
+    out.port = asked.port;
+    return 0;
+}
+
+} // namespace
+
+Endpoint::Endpoint(Domain& domain, const fi_info& info, const wire::Address& source, void* context)
+    : domain_(domain), sends_(has_side(info.caps, FI_SEND)),
+      receives_(has_side(info.caps, FI_RECV)), directed_(info.caps & FI_DIRECTED_RECV),
+      tx_flags_(info.tx_attr ? info.tx_attr->op_flags : 0),
+      rx_flags_(info.rx_attr ? info.rx_attr->op_flags : 0),
+      inject_bytes_(info.tx_attr ? info.tx_attr->inject_size : rdm::kInjectBytesMax),
+      multi_recv_min_(kMultiRecvMin), source_(source) {
+    set_face(face_, this, FI_CLASS_EP, context, fid_ops);
+    face_.ops = &ep_ops;
+    face_.cm = &cm_ops;
+    face_.msg = info.caps & FI_MSG ? &msg_ops : &refused_msg_ops;
+    face_.tagged = info.caps & FI_TAGGED ? &tagged_ops : &refused_tagged_ops;
+    face_.rma = &refused_rma_ops;
+    face_.atomic = &refused_atomic_ops;
+    face_.collective = &refused_collective_ops;
+}
+
+int Endpoint::open(Domain& domain, const fi_info& info, fid_ep** out, void* context) {
+    if (check_hints(domain.api_version(), &info)) return -FI_EINVAL;
+    wire::Address source;
+    if (const int failed = source_of(domain, info, source)) return failed;
+    *out = &(new Endpoint(domain, info, source, context))->face_;
+    return 0;
+}
+
+Endpoint::~Endpoint() {
+    if (!endpoint_) return;
+    // The child of a fork must not touch the module, and nothing may be sent.
+    if (!domain_->is_ours()) {
+        domain_->engine().abandon(std::move(endpoint_));
+        return;
+    }
+    Engine& engine = domain_->engine();
+    {
+        const Owned own(engine);
+        endpoint_->close(Engine::now());
+        endpoint_.reset();
+    }
+    engine.housekeeper().refresh();
+}
+
+int Endpoint::close() {
+    delete this;
+    return 0;
+}
+
+int Endpoint::bind(fid* handle, uint64_t flags) {
+    if (endpoint_ || !domain_->is_ours()) return -FI_EOPBADSTATE;
+    switch (handle->fclass) {
+    case FI_CLASS_CQ: return bind_queue(object_of<CompletionQueue>(handle), flags);
+    case FI_CLASS_AV: return bind_vector(object_of<AddressVector>(handle), flags);
+    case FI_CLASS_EQ:
+        if (flags) return -FI_EBADFLAGS;
+        if (eq_) return -FI_EINVAL;
+        eq_ = Use<EventQueue>(object_of<EventQueue>(handle));
+        return 0;
+    case FI_CLASS_CNTR:
+    case FI_CLASS_STX_CTX:
+    case FI_CLASS_SRX_CTX: return -FI_ENOSYS;
+    default: return -FI_EINVAL;
+    }
+}
+
+int Endpoint::bind_queue(CompletionQueue& queue, uint64_t flags) {
+    if (flags & ~(FI_TRANSMIT | FI_RECV | FI_SELECTIVE_COMPLETION)) return -FI_EBADFLAGS;
+    const bool tx = flags & FI_TRANSMIT;
+    const bool rx = flags & FI_RECV;
+    if (!tx && !rx) return -FI_EINVAL;
+    if (&queue.domain() != domain_.get()) return -FI_EINVAL;
+    if ((tx && tx_queue_) || (rx && rx_queue_)) return -FI_EINVAL;
+    const uint64_t always = flags & FI_SELECTIVE_COMPLETION ? 0 : FI_COMPLETION;
+    if (tx) {
+        tx_queue_ = Use<CompletionQueue>(queue);
+        tx_always_ = always;
+    }
+    if (rx) {
+        rx_queue_ = Use<CompletionQueue>(queue);
+        rx_always_ = always;
+    }
+    return 0;
+}
+
+int Endpoint::bind_vector(AddressVector& vector, uint64_t flags) {
+    if (flags) return -FI_EBADFLAGS;
+    if (av_ || &vector.domain() != domain_.get()) return -FI_EINVAL;
+    av_ = Use<AddressVector>(vector);
+    return 0;
+}
+
+int Endpoint::control(int command, void* arg) {
+    switch (command) {
+    case FI_ENABLE: return enable();
+    case FI_GETOPSFLAG: return options_flags(static_cast<uint64_t*>(arg), false);
+    case FI_SETOPSFLAG: return options_flags(static_cast<uint64_t*>(arg), true);
+    default: return -FI_ENOSYS;
+    }
+}
+
+// FI_TRANSMIT or FI_RECV among the flags says whose flags are meant.
+int Endpoint::options_flags(uint64_t* flags, bool set) {
+    const uint64_t side = *flags & (FI_TRANSMIT | FI_RECV);
+    if (side != FI_TRANSMIT && side != FI_RECV) return -FI_EINVAL;
+    uint64_t& ours = side == FI_TRANSMIT ? tx_flags_ : rx_flags_;
+    const uint64_t allowed = side == FI_TRANSMIT ? kTxFlags : kRxFlags;
+    const uint64_t given = *flags & ~side;
+    if (set && (given & ~allowed)) return -FI_EINVAL;
+    if (set)
+        ours = given;
+    else
+        *flags = ours;
+    return 0;
+}
+
+int Endpoint::check_bindings() const {
+    if (!av_) return -FI_ENOAV;
+    if ((sends_ && !tx_queue_) || (receives_ && !rx_queue_)) return -FI_ENOCQ;
+    return 0;
+}
+
+int Endpoint::enable() {
+    if (endpoint_ || !domain_->is_ours()) return -FI_EOPBADSTATE;
+    if (const int failed = check_bindings()) return failed;
+    Engine& engine = domain_->engine();
+    const auto sink = [&](const Use<CompletionQueue>& queue) -> rdm::CompletionSink& {
+        if (queue) return *queue;
+        return no_queue_;
+    };
+    wire::Address bound = source_;
+    {
+        const Owned own(engine);
+        const Status status = engine.module().open_endpoint(bound, av_->peers(), sink(tx_queue_),
+                                                            sink(rx_queue_), endpoint_);
+        if (!is_ok(status)) {
+            warn(FI_LOG_EP_CTRL, "cannot open an endpoint at " + wire::to_string(source_) +
+                                     " (ports: " + engine.ports() + "): " + to_string(status));
+            return result_of(status);
+        }
+        endpoint_->set_multi_recv_min(multi_recv_min_);
+    }
+    if (!engine.housekeeper().start()) {
+        const Owned own(engine);
+        endpoint_->close(Engine::now());
+        endpoint_.reset();
+        return -FI_ENOMEM;
+    }
+    engine.housekeeper().refresh();
+    return 0;
+}
+
+int Endpoint::get_option(int level, int name, void* value, size_t* len) {
+    if (level != FI_OPT_ENDPOINT) return -FI_ENOPROTOOPT;
+    switch (name) {
+    case FI_OPT_MIN_MULTI_RECV:
+        if (*len < sizeof(size_t)) return -FI_ETOOSMALL;
+        std::memcpy(value, &multi_recv_min_, sizeof(size_t));
+        *len = sizeof(size_t);
+        return 0;
+    default: return -FI_ENOPROTOOPT;
+    }
+}
+
+int Endpoint::set_option(int level, int name, const void* value, size_t len) {
+    if (level != FI_OPT_ENDPOINT) return -FI_ENOPROTOOPT;
+    if (!domain_->is_ours()) return -FI_EOPBADSTATE;
+    switch (name) {
+    case FI_OPT_MIN_MULTI_RECV: {
+        if (len != sizeof(size_t)) return -FI_EINVAL;
+        std::memcpy(&multi_recv_min_, value, sizeof(size_t));
+        const Owned own(domain_->engine());
+        if (endpoint_) endpoint_->set_multi_recv_min(multi_recv_min_);
+        return 0;
+    }
+    default: return -FI_ENOPROTOOPT;
+    }
+}
+
+int Endpoint::set_name(const void* addr, size_t len) {
+    if (endpoint_) return -FI_EOPBADSTATE;
+    const wire::Address asked = read_sockaddr(addr, len);
+    if (!asked.valid()) return -FI_EINVAL;
+    if (!is_wildcard(asked) && !asked.same_host(source_)) return -FI_EADDRNOTAVAIL;
+    source_.port = asked.port;
+    return 0;
+}
+
+int Endpoint::get_name(void* addr, size_t* len) {
+    // The port is known when it is open, or was chosen by the program. Answered in a forked child
+    // too: the name is the parent's, and reading it does no harm.
+    if (!endpoint_ && source_.port == 0) return -FI_EOPBADSTATE;
+    const wire::Address& name = endpoint_ ? endpoint_->address() : source_;
+    return write_sockaddr(name, addr, len) ? 0 : -FI_ETOOSMALL;
+}
+
+ssize_t Endpoint::cancel(void* context) {
+    if (!endpoint_ || !domain_->is_ours()) return -FI_EOPBADSTATE;
+    const Owned own(domain_->engine());
+    const Status status = endpoint_->cancel(context, Engine::now());
+    return status == Status::not_found ? -FI_ENOENT : result_of(status);
+}
+
+// The part that all data calls share: state, ownership, and progress where a queue is full.
+template <class F>
+ssize_t Endpoint::post(bool capable, F&& operation) {
+    Engine& engine = domain_->engine();
+    if (!endpoint_ || !engine.is_ours()) [[unlikely]]
+        return -FI_EOPBADSTATE;
+    if (!capable) [[unlikely]]
+        return -FI_EOPNOTSUPP;
+    const Owned own(engine);
+    const Status status = operation(*endpoint_, Engine::now());
+    if (status == Status::again) engine.pass();
+    return result_of(status);
+}
+
+ssize_t Endpoint::send(rdm::SendRequest& r, uint64_t flags) {
+    if (flags & ~kTxFlags) return -FI_EINVAL;
+    if (r.iov_count > rdm::kIovMax) return -FI_EINVAL;
+    size_t bytes = 0;
+    for (size_t i = 0; i < r.iov_count; ++i)
+        if (__builtin_add_overflow(bytes, r.iov[i].iov_len, &bytes) || bytes > kMessageMax)
+            return -FI_EMSGSIZE;
+    if ((flags & FI_INJECT) && bytes > inject_bytes_) return -FI_EMSGSIZE;
+    r.report = flags & FI_COMPLETION;
+    r.inject = flags & FI_INJECT;
+    if (flags & FI_DELIVERY_COMPLETE)
+        r.level = rdm::Level::delivery;
+    else if ((flags & FI_INJECT_COMPLETE) && !(flags & FI_TRANSMIT_COMPLETE))
+        r.level = rdm::Level::inject;
+    return post(sends_, [&](rdm::Endpoint& e, Instant now) { return e.send(r, now); });
+}
+
+ssize_t Endpoint::inject(rdm::SendRequest& r) {
+    if (r.iov->iov_len > inject_bytes_) return -FI_EMSGSIZE;
+    r.report = false;
+    r.inject = true;
+    r.level = rdm::Level::inject;
+    return post(sends_, [&](rdm::Endpoint& e, Instant now) { return e.send(r, now); });
+}
+
+ssize_t Endpoint::receive(rdm::RecvRequest& r, uint64_t flags) {
+    r.report = flags & FI_COMPLETION;
+    return post(receives_, [&](rdm::Endpoint& e, Instant now) { return e.receive(r, now); });
+}
+
+ssize_t Endpoint::peek(const rdm::PeekRequest& r) {
+    return post(receives_, [&](rdm::Endpoint& e, Instant now) { return e.peek(r, now); });
+}
+
+ssize_t Endpoint::receive_claimed(const rdm::RecvRequest& r, bool discard) {
+    return post(receives_,
+                [&](rdm::Endpoint& e, Instant now) { return e.receive_claimed(r, discard, now); });
+}
+
+} // namespace rill::fi

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#include "fi/engine.hpp"
+
+#include "fi/errors.hpp"
+#include "fi/log.hpp"
+#include "transport/context.hpp"
+
+#include <algorithm>
+#include <cinttypes>
+#include <cstdio>
+#include <sys/random.h>
+
+// There in programs that check for leaks.
+extern "C" void __lsan_ignore_object(const void*) __attribute__((weak));
+
+namespace rill::fi {
+
+namespace {
+
+using obs::TunableId;
+
+// Endpoints' ports carry only openings, and looking costs a system call each.
+constexpr Duration kLookEvery = std::chrono::microseconds(50);
+
+rdm::ModuleConfig module_config(const Settings& s, size_t send_depth) {
+    rdm::ModuleConfig c;
+    c.transport.peer_timeout = std::chrono::milliseconds(s.number(TunableId::peer_timeout));
+    c.transport.initial_window_bytes = static_cast<uint32_t>(s.number(TunableId::unscheduled));
+    c.transport.max_packet = static_cast<uint32_t>(s.number(TunableId::max_packet));
+    c.transport.paths = static_cast<uint16_t>(s.number(TunableId::paths));
+    c.transport.strict_open = s.number(TunableId::open) != 0;
+    c.device.envelopes_max = static_cast<uint32_t>(s.number(TunableId::envelopes));
+    c.device.bounce_bytes = static_cast<uint64_t>(s.number(TunableId::bounce));
+    c.send_depth = static_cast<uint32_t>(
+        std::max(send_depth, static_cast<size_t>(s.number(TunableId::tx_size))));
+    return c;
+}
+
+void leave_behind(const void* object) {
+    if (__lsan_ignore_object && object) __lsan_ignore_object(object);
+}
+
+} // namespace
+
+Engine::Engine(const link::Interface& interface, bool automatic)
+    : interface_(interface), housekeeper_(*this, automatic) {}
+
+int Engine::open(const Settings& settings, const Options& options, std::unique_ptr<Engine>& out) {
+    std::unique_ptr<Engine> engine(new Engine(options.interface, options.automatic));
+    if (const int failed = engine->open_link(settings)) return failed;
+    SipKey secret;
+    if (getrandom(&secret, sizeof secret, 0) != static_cast<ssize_t>(sizeof secret)) {
+        warn(FI_LOG_DOMAIN, "the kernel gives no random numbers");
+        return -FI_EIO;
+    }
+    wire::Link& link = engine->impaired_ ? static_cast<wire::Link&>(*engine->impaired_)
+                                         : static_cast<wire::Link&>(*engine->udp_);
+    engine->module_ = std::make_unique<rdm::Module>(module_config(settings, options.send_depth),
+                                                    link, secret, engine->counters_, fabric_log());
+    engine->statistics_ = settings.number(TunableId::stats) != 0;
+    engine->housekeeper_.set_period(
+        std::chrono::milliseconds(settings.number(TunableId::housekeeper_ms)));
+    out = std::move(engine);
+    return 0;
+}
+
+int Engine::open_link(const Settings& settings) {
+    link::UdpConfig config;
+    config.local = interface_.address.with_port(0);
+    config.ports = settings.ports;
+    ports_ = link::to_string(settings.ports);
+    config.interface = interface_.name;
+    config.rcvbuf_bytes = static_cast<size_t>(settings.number(TunableId::rcvbuf));
+    config.paths = static_cast<uint16_t>(settings.number(TunableId::paths));
+    config.log = link_log();
+    std::string error;
+    const Status status = link::UdpLink::open(config, counters_, udp_, error);
+    if (!is_ok(status)) {
+        warn(FI_LOG_DOMAIN, error);
+        return status == Status::not_found ? -FI_ENODEV : result_of(status);
+    }
+    if (settings.impairment.any())
+        impaired_ = std::make_unique<link::ImpairedLink>(*udp_, settings.impairment, counters_);
+    return 0;
+}
+
+Engine::~Engine() {
+    if (!is_ours()) {
+        housekeeper_.forget();
+        if (module_) abandon(std::move(module_));
+        return; // the descriptors are closed with the link
+    }
+    housekeeper_.stop();
+    if (!module_) return;
+    // A path is known for as long as its peer is.
+    if (statistics_) print_paths();
+    leave();
+    if (statistics_) print_counters();
+}
+
+bool Engine::pass(bool everywhere) {
+    passes_.store(passes_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    const Instant t = now();
+    const bool look = everywhere || t - last_look_ >= kLookEvery;
+    if (look) last_look_ = t;
+    return module_->progress(t, look);
+}
+
+bool Engine::quiet_pass(Instant now) {
+    last_look_ = now;
+    return module_->progress(now, true);
+}
+
+Instant Engine::next_deadline() const {
+    const Instant held = impaired_ ? impaired_->next_release() : kNever;
+    return std::min(module_->next_deadline(), held);
+}
+
+void Engine::append_descriptors(std::vector<pollfd>& out) const {
+    for (const int fd : udp_->descriptors())
+        out.push_back({.fd = fd, .events = POLLIN, .revents = 0});
+}
+
+// Until everything is flushed and the peers know; bounded by the module.
+void Engine::leave() {
+    Owned own(*this);
+    module_->leave(now());
+    std::vector<pollfd> on;
+    append_descriptors(on);
+    for (;;) {
+        const Instant t = now();
+        if (module_->left(t)) return;
+        if (quiet_pass(t)) continue;
+        // Nobody else is here: sleeping with the word held is harmless. A limit, in case that
+        // left() depends on time alone.
+        sleep_on(on, std::min(next_deadline(), t + std::chrono::milliseconds(5)));
+    }
+}
+
+void Engine::abandon(std::unique_ptr<rdm::Module> module) {
+    leave_behind(module.release());
+}
+
+void Engine::abandon(std::unique_ptr<rdm::Endpoint> endpoint) {
+    leave_behind(endpoint.release());
+}
+
+void Engine::abandon(std::unique_ptr<rdm::AddressVector> peers) {
+    leave_behind(peers.release());
+}
+
+void Engine::print_paths() {
+    const std::string local = wire::to_string(udp_->data_address());
+    module_->device().transport().for_each_context([&](const transport::Context& c) {
+        const std::string peer = wire::to_string(c.data_address());
+        for (size_t i = 0; i < std::max(c.tx_paths(), c.rx_paths()); ++i) {
+            const auto tx = [&](auto field) { return i < c.tx_paths() ? c.tx_path(i).*field : 0; };
+            const auto rx = [&](auto field) { return i < c.rx_paths() ? c.rx_path(i).*field : 0; };
+            std::fprintf(stderr,
+                         "rill:path %s %s %zu tx_packets %" PRIu64 " tx_bytes %" PRIu64
+                         " tx_retransmits %" PRIu64 " rx_packets %" PRIu64 " rx_bytes %" PRIu64
+                         "\n",
+                         local.c_str(), peer.c_str(), i, tx(&transport::Path::tx_packets),
+                         tx(&transport::Path::tx_bytes), tx(&transport::Path::tx_retransmits),
+                         rx(&transport::RxPath::rx_packets), rx(&transport::RxPath::rx_bytes));
+        }
+    });
+}
+
+void Engine::print_counters() {
+    for (size_t i = 0; i < obs::kCounters; ++i)
+        std::fprintf(stderr, "rill:counters %s %" PRIu64 "\n", obs::kCounterTable[i].name,
+                     counters_.get(static_cast<obs::Counter>(i)));
+}
+
+} // namespace rill::fi

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#pragma once
+
+#include "fi/fork_guard.hpp"
+#include "fi/housekeeper.hpp"
+#include "fi/ownership.hpp"
+#include "fi/settings.hpp"
+#include "link/clock.hpp"
+#include "link/impaired_link.hpp"
+#include "link/interfaces.hpp"
+#include "link/udp_link.hpp"
+#include "obs/counters.hpp"
+#include "rdm/address_vector.hpp"
+#include "rdm/endpoint.hpp"
+#include "rdm/module.hpp"
+
+#include <atomic>
+#include <memory>
+#include <poll.h>
+#include <string>
+#include <vector>
+
+namespace rill::fi {
+
+// What a domain runs on: a link, the device and the module above it, the word that says who runs
+// them, and the thread that does when the program does not. Everything but the word, the fork mark
+// and the housekeeper is touched by the owner only.
+class Engine {
+public:
+    struct Options {
+        link::Interface interface;
+        bool automatic = false; // progress
+        size_t send_depth = 0;  // operations in flight that endpoints are promised
+    };
+    // A code and a warning that names the thing when the interface or a port cannot be had.
+    [[nodiscard]] static int open(const Settings& settings, const Options& options,
+                                  std::unique_ptr<Engine>& out);
+    ~Engine();
+
+    // False in a forked child: nothing may be called but the destructor.
+    bool is_ours() const { return mark_.is_ours(); }
+    rdm::Module& module() { return *module_; }
+    const link::Interface& interface() const { return interface_; }
+    const std::string& ports() const { return ports_; } // what FI_RILL_PORT_RANGE allows
+    Housekeeper& housekeeper() { return housekeeper_; }
+    Ownership& ownership() { return ownership_; }
+
+    // In a forked child: what belongs to the module cannot be freed safely, as another thread of
+    // the parent may have been in the middle of a change. It stays behind.
+    void abandon(std::unique_ptr<rdm::Module> module);
+    void abandon(std::unique_ptr<rdm::Endpoint> endpoint);
+    void abandon(std::unique_ptr<rdm::AddressVector> peers);
+
+    // Below: for the owner.
+
+    static Instant now() { return link::monotonic_now(); }
+    // A pass of the device on behalf of the program: the housekeeper sees that it is there. True
+    // when something moved. `everywhere`: after a sleep, which any descriptor may have ended.
+    bool pass(bool everywhere = false);
+    // A pass on behalf of nobody, looking everywhere; true when something moved.
+    bool quiet_pass(Instant now);
+    // When somebody must make a pass although nothing arrives.
+    Instant next_deadline() const;
+    // Appends what to wait on for packets.
+    void append_descriptors(std::vector<pollfd>& out) const;
+    // How many passes the program made. Any thread may read it.
+    uint64_t passes() const { return passes_.load(std::memory_order_relaxed); }
+
+private:
+    friend class Housekeeper;
+    Engine(const link::Interface& interface, bool automatic);
+
+    [[nodiscard]] int open_link(const Settings& settings);
+    void leave();
+    void print_paths();
+    void print_counters();
+
+    Ownership ownership_;
+    std::atomic<uint64_t> passes_{0};
+    Instant last_look_{}; // at the endpoints' ports
+    ProcessMark mark_ = ProcessMark::current();
+    std::unique_ptr<rdm::Module> module_;
+
+    link::Interface interface_;
+    std::string ports_;
+    bool statistics_ = false;
+    obs::Counters counters_;
+    std::unique_ptr<link::UdpLink> udp_;
+    std::unique_ptr<link::ImpairedLink> impaired_;
+    Housekeeper housekeeper_;
+};
+
+// The engine, owned for as long as this lives. Every call that touches the module is made so.
+class Owned {
+public:
+    explicit Owned(Engine& engine) : engine_(engine) { engine_.ownership().take(); }
+    Owned(const Owned&) = delete;
+    Owned& operator=(const Owned&) = delete;
+    ~Owned() {
+        // What the call left behind may be due before the housekeeper meant to wake up.
+        if (engine_.housekeeper().sleeps_on_duty()) engine_.housekeeper().reconsider();
+        engine_.ownership().release();
+    }
+
+private:
+    Engine& engine_;
+};
+
+} // namespace rill::fi

@@ -1,0 +1,28 @@
+# Room fi: the libfabric objects; goes into the module only.
+rill_fi_sources += \
+	%D%/address.cpp %D%/address.hpp \
+	%D%/address_range.cpp %D%/address_range.hpp \
+	%D%/address_vector.cpp %D%/address_vector.hpp \
+	%D%/attributes.cpp %D%/attributes.hpp \
+	%D%/common.hpp \
+	%D%/completion_queue.cpp %D%/completion_queue.hpp \
+	%D%/domain.cpp %D%/domain.hpp \
+	%D%/endpoint.cpp %D%/endpoint.hpp \
+	%D%/engine.cpp %D%/engine.hpp \
+	%D%/errors.cpp %D%/errors.hpp \
+	%D%/event_queue.cpp %D%/event_queue.hpp \
+	%D%/fabric.cpp %D%/fabric.hpp \
+	%D%/fork_guard.cpp %D%/fork_guard.hpp \
+	%D%/getinfo.cpp %D%/getinfo.hpp \
+	%D%/housekeeper.cpp %D%/housekeeper.hpp \
+	%D%/log.cpp %D%/log.hpp \
+	%D%/memory_region.cpp %D%/memory_region.hpp \
+	%D%/msg.cpp \
+	%D%/ownership.hpp \
+	%D%/place.cpp %D%/place.hpp \
+	%D%/provider.cpp \
+	%D%/refused_ops.cpp \
+	%D%/registry.hpp \
+	%D%/settings.cpp %D%/settings.hpp \
+	%D%/tagged.cpp \
+	%D%/wake_fd.hpp

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#include "fi/memory_region.hpp"
+
+#include "fi/domain.hpp"
+#include "rdm/request.hpp"
+
+#include <memory>
+
+namespace rill::fi {
+
+namespace {
+
+constexpr uint64_t kAccess =
+    FI_SEND | FI_RECV | FI_READ | FI_WRITE | FI_REMOTE_READ | FI_REMOTE_WRITE | FI_COLLECTIVE;
+
+int register_region(fid* handle, const fi_mr_attr& attr, uint64_t flags, fid_mr** out) {
+    if (handle->fclass != FI_CLASS_DOMAIN) return -FI_EINVAL;
+    return guarded([&] {
+        Domain& domain = object_of<Domain>(handle);
+        if (!domain.is_ours()) return -FI_EOPBADSTATE;
+        return MemoryRegion::open(domain, attr, flags, out);
+    });
+}
+
+fi_mr_attr attributes(const iovec* iov, size_t count, uint64_t access, uint64_t offset,
+                      uint64_t key, void* context) {
+    fi_mr_attr a{};
+    a.mr_iov = iov;
+    a.iov_count = count;
+    a.access = access;
+    a.offset = offset;
+    a.requested_key = key;
+    a.context = context;
+    return a;
+}
+
+int reg_entry(fid* handle, const void* buf, size_t len, uint64_t access, uint64_t offset,
+              uint64_t key, uint64_t flags, fid_mr** out, void* context) {
+    const iovec one{.iov_base = const_cast<void*>(buf), .iov_len = len};
+    return register_region(handle, attributes(&one, 1, access, offset, key, context), flags, out);
+}
+
+int regv_entry(fid* handle, const iovec* iov, size_t count, uint64_t access, uint64_t offset,
+               uint64_t key, uint64_t flags, fid_mr** out, void* context) {
+    return register_region(handle, attributes(iov, count, access, offset, key, context), flags,
+                           out);
+}
+
+int regattr_entry(fid* handle, const fi_mr_attr* attr, uint64_t flags, fid_mr** out) {
+    return register_region(handle, *attr, flags, out);
+}
+
+int close_entry(fid* handle) {
+    return object_of<MemoryRegion>(handle).close();
+}
+
+int control_entry(fid* handle, int command, void* arg) {
+    return guarded([&] { return object_of<MemoryRegion>(handle).control(command, arg); });
+}
+
+fi_ops fid_ops = {
+    .size = sizeof(fi_ops),
+    .close = close_entry,
+    .bind = no_sys,
+    .control = control_entry,
+    .ops_open = no_sys,
+    .tostr = no_sys,
+    .ops_set = no_sys,
+};
+
+} // namespace
+
+fi_ops_mr region_ops = {
+    .size = sizeof(fi_ops_mr),
+    .reg = reg_entry,
+    .regv = regv_entry,
+    .regattr = regattr_entry,
+};
+
+int RegionTable::add(MemoryRegion& region, uint64_t requested_key) {
+    const std::lock_guard lock(mutex_);
+    const uint64_t key = provider_keys_ ? next_key_++ : requested_key;
+    if (key == FI_KEY_NOTAVAIL || !regions_.emplace(key, &region).second) return -FI_ENOKEY;
+    region.set_key(key);
+    return 0;
+}
+
+void RegionTable::remove(uint64_t key) {
+    const std::lock_guard lock(mutex_);
+    regions_.erase(key);
+}
+
+MemoryRegion::MemoryRegion(Domain& domain, const fi_mr_attr& attr)
+    : domain_(domain), bounds_(attr.mr_iov, attr.mr_iov + attr.iov_count), access_(attr.access) {
+    set_face(face_, this, FI_CLASS_MR, attr.context, fid_ops);
+    face_.mem_desc = &face_; // not needed by any call of ours, and accepted by all
+}
+
+int MemoryRegion::open(Domain& domain, const fi_mr_attr& attr, uint64_t flags, fid_mr** out) {
+    if (flags) return -FI_EBADFLAGS;
+    if (attr.access & ~kAccess) return -FI_EINVAL;
+    if (attr.iov_count == 0 || attr.iov_count > rdm::kIovMax || !attr.mr_iov) return -FI_EINVAL;
+    // The fields behind the context came with API 1.5 and 1.9.
+    const uint32_t version = domain.api_version();
+    if (FI_VERSION_GE(version, FI_VERSION(1, 5)) && attr.auth_key_size) return -FI_EINVAL;
+    if (FI_VERSION_GE(version, FI_VERSION(1, 9)) && attr.iface != FI_HMEM_SYSTEM) return -FI_EINVAL;
+    std::unique_ptr<MemoryRegion> region(new MemoryRegion(domain, attr));
+    if (const int failed = domain.regions().add(*region, attr.requested_key)) return failed;
+    *out = &region.release()->face_;
+    // Asynchronous registration, which is done already.
+    if (EventQueue* eq = domain.registration_events())
+        eq->report(FI_MR_COMPLETE,
+                   fi_eq_entry{.fid = &(*out)->fid, .context = attr.context, .data = 0});
+    return 0;
+}
+
+int MemoryRegion::close() {
+    domain_->regions().remove(face_.key);
+    delete this;
+    return 0;
+}
+
+int MemoryRegion::control(int command, void* arg) {
+    switch (command) {
+    case FI_REFRESH: {
+        const auto& change = *static_cast<const fi_mr_modify*>(arg);
+        if (change.attr.iov_count > rdm::kIovMax) return -FI_EINVAL;
+        bounds_.assign(change.attr.mr_iov, change.attr.mr_iov + change.attr.iov_count);
+        return 0;
+    }
+    case FI_ENABLE: return 0; // enabled from the beginning
+    default: return -FI_ENOSYS;
+    }
+}
+
+} // namespace rill::fi

@@ -1,0 +1,11 @@
+# Room link: what carries bytes.
+rill_core_sources += \
+	%D%/clock.hpp \
+	%D%/impair.cpp %D%/impair.hpp \
+	%D%/impaired_link.cpp %D%/impaired_link.hpp \
+	%D%/interfaces.cpp %D%/interfaces.hpp \
+	%D%/log.hpp \
+	%D%/route.cpp %D%/route.hpp \
+	%D%/sockaddr.cpp %D%/sockaddr.hpp \
+	%D%/udp_link.cpp %D%/udp_link.hpp \
+	%D%/udp_socket.cpp %D%/udp_socket.hpp

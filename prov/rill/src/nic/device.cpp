@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#include "nic/device.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace rill::nic {
+namespace {
+
+// Entries of the completion ring: several packets' worth beside what one packet may bring.
+constexpr size_t kCompletionEntries = 2048;
+
+} // namespace
+
+Device::Device(const Config& config, const transport::Config& transport, wire::Link& link,
+               const SipKey& secret, obs::Counters& counters, Log& log)
+    : config_(config), counters_(counters), log_(log), link_(link), queue_pairs_(1),
+      completions_(kCompletionEntries), flows_(config.flows_max), inbound_(config.inbound_max),
+      bounce_(config.envelopes_max, config.bounce_bytes), works_(UINT32_MAX),
+      outboxes_(UINT32_MAX), transport_(transport, link, secret, *this, counters) {}
+
+Device::~Device() {
+    inbound_.for_each([this](Inbound& in) { bounce_.give_back(in.bounce); });
+}
+
+Status Device::create_queue_pair(wire::Address& bound, uint32_t& number) {
+    uint32_t n = 1;
+    while (n < queue_pairs_.size() && queue_pairs_[n]) ++n;
+    if (n > config_.queue_pairs_max) return Status::no_memory;
+    auto qp = std::make_unique<QueuePair>(config_.receives_max);
+    if (Status s = link_.open_port(bound, qp->port); !is_ok(s)) return s;
+    qp->number = n;
+    qp->address = bound;
+    if (by_port_.size() <= qp->port) by_port_.resize(qp->port + 1);
+    by_port_[qp->port] = n;
+    if (n == queue_pairs_.size()) queue_pairs_.emplace_back();
+    queue_pairs_[n] = std::move(qp);
+    number = n;
+    return Status::ok;
+}
+
+void Device::destroy_queue_pair(uint32_t number, Instant now) {
+    QueuePair& qp = *queue_pairs_[number];
+    works_.for_each([&](SendWork& w) {
+        if (w.queue_pair != number || !w.bulk()) return;
+        if (w.entry.flags & kSendInline) {
+            w.queue_pair = kNoQueuePair;
+            return;
+        }
+        List<SendWork, OutboxTag>::remove(w); // from an outbox, or from those that wait to be told
+        w.forgotten = true;
+        w.cut = true;
+        if (w.packets == 0)
+            works_.free(&w);
+        else
+            transport_.forget(&w); // releases the slices, the last of them frees the work
+    });
+    inbound_.for_each([&](Inbound& in) {
+        if (in.flow->queue_pair == number) free_inbound(in);
+    });
+    flows_.for_each([&](RxFlow& f) {
+        if (f.queue_pair == number) free_flow(f);
+    });
+    by_port_[qp.port] = 0;
+    link_.close_port(qp.port);
+    queue_pairs_[number].reset();
+    transport_.transmit(now);
+}
+
+void Device::release_address(uint32_t handle) {
+    AddressHandle& h = handles_[handle];
+    if (h.users > 1) {
+        handles_.release(handle);
+        return;
+    }
+    if (h.watched) transport_.watch(*h.watched, false);
+    if (h.opening) outbox(*h.opening).handle = UINT32_MAX;
+    handles_.release(handle);
+}
+
+uint32_t Device::queue_pair_of(wire::PortId port) const {
+    return port < by_port_.size() ? by_port_[port] : 0;
+}
+
+bool Device::next_event(Event& out) {
+    if (events_.empty()) return false;
+    out = events_.front();
+    events_.erase(events_.begin());
+    return true;
+}
+
+void Device::introduce(uint32_t slot, uint64_t source) {
+    RxFlow* f = flows_.at(slot);
+    if (!f) return;
+    f->introduced = true;
+    f->source = source;
+    // Whoever sent this is reached over the same context, with no opening of our own. The address
+    // is the peer's word: it counts only for the host that the packets come from.
+    wire::Address address = wire::from_source(f->info);
+    uint32_t index = handles_.find(address);
+    if (index == UINT32_MAX || !f->peer->preferred ||
+        !address.same_host(f->peer->preferred->data_address()))
+        return;
+    AddressHandle& h = handles_[index];
+    bool knocking = h.opening && h.ended != Status::ok;
+    bool idle = h.opening && h.opening->untouched() && outbox(*h.opening).empty();
+    if (h.peer || (h.opening && !knocking && !idle)) return;
+    transport::Context* opening = std::exchange(h.opening, nullptr);
+    if (opening) outbox(*opening).handle = UINT32_MAX;
+    adopt(h, *f->peer, f->info.queue_pair);
+    if (idle) transport_.abandon(*opening);
+}
+
+void Device::rename(uint32_t slot, uint64_t source) {
+    if (RxFlow* f = flows_.at(slot)) f->source = source;
+}
+
+void Device::release_flow(uint32_t slot) {
+    RxFlow* f = flows_.at(slot);
+    if (!f) return;
+    inbound_.for_each([&](Inbound& in) {
+        if (in.flow == f) free_inbound(in);
+    });
+    free_flow(*f);
+}
+
+void Device::free_flow(RxFlow& f) {
+    f.wanted = false;
+    start_watch(f);
+    flows_.free(f);
+}
+
+void Device::flush_notices() {
+    outboxes_.for_each([this](Outbox& box) {
+        if (box.promote_notices()) transport_.ready(*box.context);
+    });
+}
+
+bool Device::run(Instant now, bool poll_all) {
+    size_t moved = transport_.receive(now, poll_all);
+    transport_.tick(now);
+    moved += transport_.transmit(now);
+    flush_sent();
+    return moved > 0;
+}
+
+} // namespace rill::nic

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#pragma once
+
+// Queue entries, as the host and the device see them: 64 bytes each, host byte order. The device
+// document (prov/rill/docs/device.md) describes them field by field.
+
+#include "util/status.hpp"
+#include "wire/packet.hpp"
+
+#include <cstdint>
+#include <sys/uio.h>
+
+namespace rill::nic {
+
+// Work on a send queue.
+enum class SendOp : uint8_t {
+    message = 1, // a message from its start: envelope and unscheduled bytes
+    granted = 2, // the bytes of a message that a grant asked for
+    grant = 3,   // ask the sender for bytes of an inbound message
+    done = 4,    // completion notice to the sender of `count` messages
+    abort = 5,   // the rest of a message will not come
+};
+
+enum SendFlags : uint8_t {
+    kSendTagged = 1 << 0,
+    kSendImmediate = 1 << 1,
+    kSendDelivery = 1 << 2,  // the peer's notice is wanted after delivery
+    kSendInline = 1 << 3,    // message: the payload is copied when the packet is built, no `sent` entry;
+                             // granted: the buffer outlives the queue pair
+    kSendFirst = 1 << 4,     // message number 0 of its flow: carries the endpoint's address
+};
+
+struct SendEntry {
+    SendOp op{};
+    uint8_t flags = 0;
+    uint8_t status = 0;          // done: a Status
+    uint8_t iov_count = 0;
+    uint32_t request = 0;        // returned in the `sent` entry
+    uint32_t target = 0;         // message, granted, abort: address handle; grant, done: receive flow
+    uint32_t flow = 0;           // message, abort: the software's number of its send flow
+    uint32_t msg_no = 0;
+    uint32_t count = 0;          // message: unscheduled bytes; done: messages
+    uint64_t tag = 0;            // granted, grant: offset in the message
+    uint64_t immediate = 0;
+    uint64_t length = 0;         // message: total; granted, grant: bytes asked for
+    const iovec* iov = nullptr;  // stays valid until `sent` (inline: until the notice)
+    wire::GrantId grant;         // granted, grant
+};
+static_assert(sizeof(SendEntry) == 64);
+
+// Work on a receive queue.
+enum class ReceiveOp : uint8_t {
+    post = 1,   // a receive for the match table
+    cancel = 2, // take it back: answered by `canceled`, or by nothing when it has matched
+    turn = 3,   // an early message's turn has come: match it, answered by `turned`
+    steer = 4,  // direct an inbound message into a buffer, what has arrived included
+    drop = 5,   // forget an inbound message: further bytes are not wanted
+};
+
+enum ReceiveFlags : uint8_t {
+    kReceiveTagged = 1 << 0,
+    kReceiveMulti = 1 << 1,
+    kReceiveSkip = 1 << 2,  // turn: the message was aborted, nothing is matched
+};
+
+struct ReceiveEntry {
+    ReceiveOp op{};
+    uint8_t flags = 0;
+    uint8_t iov_count = 0;
+    uint8_t reserved = 0;
+    uint32_t request = 0;        // turn: returned as it is
+    uint32_t flow = 0;           // turn: receive flow
+    uint32_t msg_no = 0;
+    uint64_t tag = 0;            // steer: where the message starts in the buffer
+    uint64_t ignore = 0;         // turn: message length
+    uint64_t source = UINT64_MAX; // post: number of the peer that may match, or any
+    uint64_t minimum = 0;        // multi: a buffer with less left is given back; steer: capacity
+    const iovec* iov = nullptr;
+    wire::GrantId inbound;       // turn, steer, drop
+};
+static_assert(sizeof(ReceiveEntry) == 64);
+
+// What the device tells the software: the metadata of a packet as it came, amended with what was
+// done. Written after the payload that it speaks of.
+enum class EntryKind : uint8_t {
+    matched = 1,    // a message's turn came, a posted receive took it: direct
+    unexpected = 2, // its turn came, nothing matched: payload in a bounce buffer
+    early = 3,      // an earlier message is missing: payload in a bounce buffer
+    turned = 4,     // answer to `turn`
+    finished = 5,   // all unscheduled bytes of an inbound message have arrived
+    aborted = 6,    // the sender dropped a message; inbound slot UINT32_MAX: it never came
+    sent = 7,       // nothing reads the buffer of a send or granted entry any more
+    grant = 8,      // the peer asks for bytes
+    done = 9,       // the peer's completion notice
+    canceled = 10,
+    filled = 11,    // all bytes of a grant have arrived
+};
+
+enum EntryFlags : uint8_t {
+    kEntryTagged = 1 << 0,
+    kEntryImmediate = 1 << 1,
+    kEntryDelivery = 1 << 2,
+    kEntryComplete = 1 << 3, // all bytes that come without a grant are placed
+    kEntryRefused = 1 << 4,  // the unscheduled payload was not kept
+    kEntryHit = 1 << 5,      // turned: a receive matched
+    kEntryRelease = 1 << 6,  // multi-receive: no further message goes into this buffer
+    kEntryMulti = 1 << 7,    // `buffer` is where a multi-receive message starts
+};
+
+struct CompletionEntry {
+    EntryKind kind{};
+    uint8_t flags = 0;
+    uint8_t status = 0;          // done: a Status
+    uint8_t reserved = 0;
+    uint32_t request = 0;        // of the receive that matched, or of the send
+    uint32_t flow = 0;           // receive flow; grant, done: our send flow
+    uint32_t msg_no = 0;
+    uint64_t tag = 0;            // grant: offset
+    uint64_t immediate = 0;
+    uint64_t total = 0;          // message length; grant: bytes asked for
+    void* buffer = nullptr;      // bounce buffer, or where a multi-receive message starts
+    uint32_t length = 0;         // payload bytes in the bounce buffer; done: count
+    uint32_t unscheduled = 0;    // bytes that come without a grant
+    wire::GrantId inbound;       // slot UINT32_MAX: the message was complete in one packet
+};
+static_assert(sizeof(CompletionEntry) == 64);
+
+// Asynchronous events of the device.
+enum class EventKind : uint8_t {
+    destination_ended, // an address handle: pending sends fail; `status` says how
+    flow_ended,        // a receive flow: what is incomplete never completes
+};
+
+struct Event {
+    EventKind kind{};
+    Status status{};
+    uint32_t index = 0;
+};
+
+} // namespace rill::nic

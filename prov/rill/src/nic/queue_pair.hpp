@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#pragma once
+
+#include "nic/entries.hpp"
+#include "nic/match_table.hpp"
+#include "util/ring.hpp"
+#include "wire/address.hpp"
+#include "wire/link.hpp"
+
+#include <cstdint>
+
+namespace rill::nic {
+
+inline constexpr uint32_t kNoQueuePair = 0;
+
+// An endpoint's queues. The host fills the rings and rings the doorbell; the device empties them in
+// the doorbell store (inline mode), so their size bounds what one doorbell announces.
+struct QueuePair {
+    static constexpr uint32_t kEntries = 64;
+
+    explicit QueuePair(uint32_t receives_max)
+        : send(kEntries), receive(kEntries), tagged(receives_max), untagged(receives_max) {}
+
+    uint32_t number = 0;
+    wire::PortId port = 0;
+    wire::Address address;
+    Ring<SendEntry> send;
+    Ring<ReceiveEntry> receive;
+    MatchTable tagged;
+    MatchTable untagged;
+
+    MatchTable& table(bool is_tagged) { return is_tagged ? tagged : untagged; }
+};
+
+} // namespace rill::nic

@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+// The placement engine: what becomes of the records of a packet that has arrived once.
+#include "nic/device.hpp"
+
+#include <algorithm>
+
+namespace rill::nic {
+namespace {
+
+using obs::Counter;
+
+// More unscheduled bytes than any sender of ours announces: a larger number is an attempt to make
+// us reserve memory.
+constexpr uint32_t kUnscheduledSane = 1u << 20;
+
+bool bounds_ok(const wire::RecordView& r) {
+    uint64_t n = r.payload.size();
+    switch (r.type) {
+    case wire::RecordType::message:
+        return r.message.unscheduled <= kUnscheduledSane && n <= r.message.unscheduled &&
+               r.message.unscheduled <= r.message.total;
+    case wire::RecordType::fragment:
+        return r.fragment.unscheduled <= kUnscheduledSane &&
+               r.fragment.offset + n <= r.fragment.unscheduled;
+    case wire::RecordType::granted:
+    case wire::RecordType::grant:
+    case wire::RecordType::done:
+    case wire::RecordType::abort: return true; // judged where the grant or flow is known
+    }
+    return false;
+}
+
+} // namespace
+
+CompletionEntry& Device::new_entry(EntryKind kind) {
+    CompletionEntry& e = *completions_.slot(); // check() has made sure of room
+    e = CompletionEntry{};
+    e.kind = kind;
+    return e;
+}
+
+// First pass over a packet: nothing is done unless all of it can be.
+Device::Check Device::check(transport::Context& from, std::span<const std::byte> records) {
+    if (completions_.capacity() - completions_.size() < 2 * wire::kRecordsMax)
+        return Check::no_room;
+    wire::RecordReader reader(records);
+    wire::RecordView r;
+    size_t count = 0;
+    bool messages = false, fragments = false, in_turn = false;
+    while (reader.next(r)) {
+        if (++count > wire::kRecordsMax || !bounds_ok(r)) return Check::malformed;
+        fragments |= r.type == wire::RecordType::fragment;
+        if (r.type != wire::RecordType::message) continue;
+        messages = true;
+        in_turn |= half_full() && comes_in_turn(from, r.message);
+    }
+    if (!reader.ok()) return Check::malformed;
+    if (!messages && !fragments) return Check::ok;
+    if (!inbound_.room(wire::kRecordsMax) || flows_.full()) return Check::no_room;
+    if (!messages || !half_full()) return Check::ok;
+    if (bounce_.envelope_room(wire::kRecordsMax) && in_turn) return Check::ok;
+    if (!named_envelopes_)
+        log_.print(LogLevel::warn,
+                   "%u unexpected messages wait to be received: not all are taken until the "
+                   "program receives some (FI_RILL_ENVELOPES)",
+                   bounce_.envelopes_in_use());
+    named_envelopes_ = true;
+    return Check::no_room;
+}
+
+// Messages that came before their turn get half of what there is: else they could take all of it,
+// and the one that they wait for could never come in.
+bool Device::half_full() const {
+    return 2 * uint64_t{bounce_.envelopes_in_use()} >= config_.envelopes_max ||
+           2 * uint64_t{inbound_.live()} >= config_.inbound_max;
+}
+
+bool Device::comes_in_turn(transport::Context& from, const wire::Message& m) {
+    RxFlow* flow = flows_.find(*from.peer(), m.flow);
+    return MsgNo(m.msg_no) == (flow ? flow->turn : MsgNo(0));
+}
+
+bool Device::place(transport::Context& from, wire::PortId port,
+                   std::span<const std::byte> records) {
+    switch (check(from, records)) {
+    case Check::no_room: counters_.add(Counter::drop_no_room); return false;
+    case Check::malformed: counters_.add(Counter::drop_malformed); return true;
+    case Check::ok: break;
+    }
+    wire::RecordReader reader(records);
+    wire::RecordView r;
+    while (reader.next(r)) {
+        switch (r.type) {
+        case wire::RecordType::message: on_message(from, port, r); break;
+        case wire::RecordType::fragment: on_fragment(from, port, r); break;
+        case wire::RecordType::granted: on_granted(from, r); break;
+        case wire::RecordType::grant: {
+            CompletionEntry& e = new_entry(EntryKind::grant);
+            e.flow = r.grant.flow;
+            e.msg_no = r.grant.msg_no;
+            e.tag = r.grant.offset;
+            e.total = r.grant.length;
+            e.inbound = r.grant.grant;
+            push_entry();
+            break;
+        }
+        case wire::RecordType::done: {
+            if (r.done.count == 0) break; // a knock
+            CompletionEntry& e = new_entry(EntryKind::done);
+            e.status = r.flags;
+            e.flow = r.done.flow;
+            e.msg_no = r.done.msg_no;
+            e.length = r.done.count;
+            push_entry();
+            break;
+        }
+        case wire::RecordType::abort: on_abort(from, port, r); break;
+        }
+    }
+    return true;
+}
+
+QueuePair* Device::endpoint(uint32_t number, wire::PortId port) {
+    if (number == 0) number = queue_pair_of(port);
+    return number < queue_pairs_.size() ? queue_pairs_[number].get() : nullptr;
+}
+
+RxFlow* Device::flow_of(transport::Context& from, uint32_t number, uint32_t queue_pair) {
+    RxFlow* f = flows_.find(*from.peer(), number);
+    if (!f) f = flows_.make(*from.peer(), number, queue_pair);
+    if (!f || f->queue_pair != queue_pair) return nullptr; // a flow has one endpoint for ever
+    f->context = &from;
+    return f;
+}
+
+// Message 0 says who sends the flow, if only by being aborted.
+void Device::learn_source(RxFlow& flow, MsgNo no, const wire::RecordView& r) {
+    if ((r.flags & wire::kSource) && no == MsgNo(0) && flow.info.family == 0) flow.info = r.source;
+}
+
+void Device::count_placed(Way way, size_t bytes) {
+    switch (way) {
+    case Way::direct:
+        counters_.add(Counter::rx_direct_packets);
+        counters_.add(Counter::rx_direct_bytes, bytes);
+        break;
+    case Way::bounce:
+        counters_.add(Counter::rx_indirect_packets);
+        counters_.add(Counter::rx_indirect_bytes, bytes);
+        break;
+    case Way::discard: counters_.add(Counter::rx_refused_bytes, bytes); break;
+    case Way::stale: counters_.add(Counter::drop_stale); break;
+    case Way::reject: counters_.add(Counter::drop_bad_grant); break;
+    }
+}
+
+// Gives a posted receive (or the next part of a multi-receive buffer) to a message.
+void Device::take(PostedReceive& r, MatchTable& table, uint64_t total, Inbound* in,
+                  CompletionEntry& e, IovView& iov, uint64_t& base, uint64_t& capacity) {
+    e.request = r.request;
+    iov = r.iov;
+    base = r.used;
+    capacity = r.length - r.used;
+    bool spent = true;
+    if (r.multi) {
+        e.flags |= kEntryMulti;
+        e.buffer = static_cast<std::byte*>(r.iov.entries[0].iov_base) + base;
+        capacity = std::min(capacity, total); // what follows belongs to the next message
+        r.used += capacity;
+        spent = r.length - r.used < r.minimum || r.length == r.used;
+        if (spent) e.flags |= kEntryRelease;
+    }
+    if (spent) table.remove(r);
+    if (in) steer(*in, iov, base, capacity, e.request);
+}
+
+void Device::steer(Inbound& in, IovView iov, uint64_t base, uint64_t capacity, uint32_t request) {
+    if (in.destination == Destination::bounce) {
+        size_t n = std::min<uint64_t>(in.unscheduled, capacity);
+        scatter(iov, base, {in.bounce, n});
+        bounce_.give_back(in.bounce);
+        in.bounce = nullptr;
+    }
+    in.destination = Destination::user;
+    in.iov = iov;
+    in.iov_base = base;
+    in.capacity = capacity;
+    in.request = request;
+}
+
+Inbound* Device::open_inbound(RxFlow& flow, MsgNo no, uint32_t unscheduled) {
+    Inbound* in = inbound_.make(flow, no); // check() has made sure of room
+    in->unscheduled = unscheduled;
+    return in;
+}
+
+void Device::free_inbound(Inbound& in) {
+    bounce_.give_back(in.bounce);
+    inbound_.free(in);
+}
+
+void Device::place_payload(Inbound& in, uint64_t offset, std::span<const std::byte> payload) {
+    switch (in.destination) {
+    case Destination::user: {
+        uint64_t room = in.capacity > offset ? in.capacity - offset : 0;
+        scatter(in.iov, in.iov_base + offset, payload.first(std::min<uint64_t>(room, payload.size())));
+        count_placed(Way::direct, payload.size());
+        break;
+    }
+    case Destination::bounce:
+        std::memcpy(in.bounce + offset, payload.data(), payload.size());
+        count_placed(Way::bounce, payload.size());
+        break;
+    case Destination::discard: count_placed(Way::discard, payload.size()); break;
+    }
+}
+
+void Device::on_message(transport::Context& from, wire::PortId port, const wire::RecordView& r) {
+    const wire::Message& m = r.message;
+    QueuePair* qp = endpoint(m.queue_pair, port);
+    RxFlow* flow = qp ? flow_of(from, m.flow, qp->number) : nullptr;
+    if (!flow) {
+        counters_.add(Counter::drop_no_queue_pair);
+        notify(from, m.flow, m.msg_no, Status::no_queue_pair);
+        return;
+    }
+    MsgNo no(m.msg_no);
+    learn_source(*flow, no, r);
+    Inbound* in = inbound_.find(*flow, no);
+    bool tagged = r.flags & wire::kTagged;
+    MatchTable& table = qp->table(tagged);
+    PlacementFacts facts{.kind = PlacementFacts::Kind::envelope, .endpoint = true, .in_bounds = true};
+    facts.over = no < flow->turn;
+    facts.in_turn = no == flow->turn && flow->introduced;
+    PostedReceive* posted = facts.in_turn ? table.find(m.tag, flow->source) : nullptr;
+    facts.matched = posted != nullptr;
+
+    bool whole = r.payload.size() == m.unscheduled && !in; // nothing more comes unasked
+    bool single = whole && m.unscheduled == m.total;
+    std::byte* bounce = nullptr;
+    if (!facts.over && !facts.matched && !in && (single || m.unscheduled > 0))
+        bounce = bounce_.take(single ? r.payload.size() : m.unscheduled);
+    facts.bounce_room = bounce != nullptr || m.unscheduled == 0 || in;
+
+    Way way = decide(facts);
+    if (way == Way::stale || way == Way::reject) {
+        count_placed(way, r.payload.size());
+        return;
+    }
+    if (!single && !in) {
+        in = open_inbound(*flow, no, m.unscheduled);
+        if (bounce) {
+            in->destination = Destination::bounce;
+            in->bounce = bounce;
+        }
+    }
+    if (in) in->has_envelope = true;
+    // Fragments came before and found no room; a receive that takes the message cannot have them.
+    bool refused = in && in->destination == Destination::discard && in->unscheduled_got > 0;
+
+    CompletionEntry& e = new_entry(facts.matched  ? EntryKind::matched
+                                   : facts.in_turn ? EntryKind::unexpected
+                                                   : EntryKind::early);
+    e.flags = (tagged ? kEntryTagged : 0) | (r.flags & wire::kImmediate ? kEntryImmediate : 0) |
+              (r.flags & wire::kDelivery ? kEntryDelivery : 0);
+    e.flow = flow->slot;
+    e.msg_no = m.msg_no;
+    e.tag = m.tag;
+    e.immediate = r.immediate;
+    e.total = m.total;
+    e.unscheduled = m.unscheduled;
+    if (posted) {
+        IovView iov;
+        uint64_t base, capacity;
+        take(*posted, table, m.total, in, e, iov, base, capacity);
+        if (single) {
+            scatter(iov, base, r.payload.first(std::min<uint64_t>(capacity, r.payload.size())));
+            count_placed(Way::direct, r.payload.size());
+        }
+    } else if (single) {
+        if (way == Way::bounce && m.unscheduled > 0) std::memcpy(bounce, r.payload.data(), r.payload.size());
+        if (way == Way::discard) { // kept as an inbound message that the grant asks for in whole
+            in = open_inbound(*flow, no, m.unscheduled);
+            in->has_envelope = true;
+            in->unscheduled_got = m.unscheduled;
+        }
+        count_placed(way, r.payload.size());
+        e.buffer = bounce;
+        e.length = static_cast<uint32_t>(r.payload.size());
+    }
+    if (in) {
+        if (!single) {
+            place_payload(*in, 0, r.payload);
+            in->unscheduled_got += static_cast<uint32_t>(r.payload.size());
+        }
+        e.inbound = inbound_.id(*in);
+        refused |= in->destination == Destination::discard && in->unscheduled > 0;
+        if (refused) e.flags |= kEntryRefused;
+    }
+    if (single || in->arrived()) e.flags |= kEntryComplete;
+    if (facts.in_turn) ++flow->turn;
+    push_entry();
+}
+
+void Device::on_fragment(transport::Context& from, wire::PortId port, const wire::RecordView& r) {
+    const wire::Fragment& g = r.fragment;
+    QueuePair* qp = endpoint(g.queue_pair, port);
+    RxFlow* flow = qp ? flow_of(from, g.flow, qp->number) : nullptr;
+    MsgNo no(g.msg_no);
+    Inbound* in = flow ? inbound_.find(*flow, no) : nullptr;
+    PlacementFacts facts{.kind = PlacementFacts::Kind::fragment, .endpoint = flow != nullptr};
+    facts.in_bounds = !in || (in->unscheduled == g.unscheduled &&
+                              r.payload.size() <= in->unscheduled - in->unscheduled_got);
+    facts.over = flow && !in && no < flow->turn;
+    facts.matched = in && in->destination == Destination::user;
+    if (flow && !in && !facts.over) { // before its envelope
+        in = open_inbound(*flow, no, g.unscheduled);
+        in->bounce = bounce_.take(g.unscheduled);
+        if (in->bounce) in->destination = Destination::bounce;
+    }
+    facts.bounce_room = in && in->destination == Destination::bounce;
+    switch (decide(facts)) {
+    case Way::stale: counters_.add(Counter::drop_stale); return;
+    case Way::reject:
+        counters_.add(flow ? Counter::drop_malformed : Counter::drop_no_queue_pair);
+        return;
+    case Way::direct:
+    case Way::bounce:
+    case Way::discard: break;
+    }
+    place_payload(*in, g.offset, r.payload);
+    in->unscheduled_got += static_cast<uint32_t>(r.payload.size());
+    if (!in->has_envelope || !in->arrived()) return;
+    CompletionEntry& e = new_entry(EntryKind::finished);
+    e.flow = flow->slot;
+    e.msg_no = g.msg_no;
+    e.request = in->request;
+    e.inbound = inbound_.id(*in);
+    push_entry();
+}
+
+void Device::on_granted(transport::Context& from, const wire::RecordView& r) {
+    const wire::Granted& g = r.granted;
+    Inbound* in = inbound_.find(g.grant);
+    PlacementFacts facts{.kind = PlacementFacts::Kind::granted};
+    facts.grant = in && in->flow->peer == from.peer() && in->destination == Destination::user;
+    facts.in_bounds = facts.grant && g.offset >= in->grant_offset &&
+                      g.offset - in->grant_offset <= in->grant_length &&
+                      r.payload.size() <= in->grant_length - (g.offset - in->grant_offset) &&
+                      r.payload.size() <= in->grant_length - in->grant_got;
+    if (decide(facts) != Way::direct) {
+        counters_.add(Counter::drop_bad_grant);
+        return;
+    }
+    in->flow->context = &from;
+    place_payload(*in, g.offset, r.payload);
+    in->grant_got += r.payload.size();
+    if (in->grant_got < in->grant_length) return;
+    CompletionEntry& e = new_entry(EntryKind::filled);
+    e.flow = in->flow->slot;
+    e.msg_no = in->msg_no.raw();
+    e.request = in->request;
+    e.inbound = g.grant;
+    push_entry();
+}
+
+void Device::on_abort(transport::Context& from, wire::PortId port, const wire::RecordView& r) {
+    QueuePair* qp = endpoint(r.abort.queue_pair, port);
+    RxFlow* flow = qp ? flow_of(from, r.abort.flow, qp->number) : nullptr;
+    if (!flow) return;
+    MsgNo no(r.abort.msg_no);
+    learn_source(*flow, no, r);
+    Inbound* in = inbound_.find(*flow, no);
+    if (in && !in->has_envelope) { // nobody knows of it: it becomes a message that never came
+        free_inbound(*in);
+        in = nullptr;
+    }
+    if (!in && no < flow->turn) return;
+    CompletionEntry& e = new_entry(EntryKind::aborted);
+    e.flow = flow->slot;
+    e.msg_no = r.abort.msg_no;
+    if (in) {
+        e.request = in->request;
+        e.inbound = inbound_.id(*in);
+    }
+    push_entry();
+}
+
+} // namespace rill::nic

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+// The receive queue's work: posted receives, and the software's answers to what came early.
+#include "nic/device.hpp"
+
+namespace rill::nic {
+
+void Device::ring_receive(QueuePair& qp) {
+    while (!qp.receive.empty()) {
+        const ReceiveEntry& e = qp.receive.front();
+        switch (e.op) {
+        case ReceiveOp::post: post(qp, e); break;
+        case ReceiveOp::cancel: cancel(qp, e); break;
+        case ReceiveOp::turn: turn(qp, e); break;
+        case ReceiveOp::steer:
+            if (Inbound* in = inbound_.find(e.inbound)) {
+                IovView iov{e.iov, e.iov_count};
+                steer(*in, iov, e.tag, e.minimum, e.request);
+            }
+            break;
+        case ReceiveOp::drop:
+            if (Inbound* in = inbound_.find(e.inbound)) free_inbound(*in);
+            break;
+        }
+        qp.receive.pop();
+    }
+}
+
+void Device::post(QueuePair& qp, const ReceiveEntry& e) {
+    bool tagged = e.flags & kReceiveTagged;
+    MatchTable& table = qp.table(tagged);
+    // Untagged receives ignore the tag altogether.
+    PostedReceive* r = tagged ? table.post(e.tag, e.ignore, e.source)
+                              : table.post(0, UINT64_MAX, e.source);
+    if (!r) { // the host counts what it posts; over its limit it has itself to blame
+        log_.print(LogLevel::warn, "receive queue overrun on queue pair %u", qp.number);
+        return;
+    }
+    r->request = e.request;
+    r->iov = {e.iov, e.iov_count};
+    r->length = total_bytes(r->iov);
+    r->multi = e.flags & kReceiveMulti;
+    r->minimum = e.minimum;
+}
+
+void Device::cancel(QueuePair& qp, const ReceiveEntry& e) {
+    MatchTable& table = qp.table(e.flags & kReceiveTagged);
+    PostedReceive* r = table.find_request(e.request);
+    if (!r) return;
+    table.remove(*r);
+    CompletionEntry& c = new_entry(EntryKind::canceled);
+    c.request = e.request;
+    push_entry();
+}
+
+// An early message's turn: what a posted receive takes is steered into it; else the software keeps
+// it as unexpected. The flow goes on with the next message either way.
+void Device::turn(QueuePair& qp, const ReceiveEntry& e) {
+    RxFlow* f = flows_.at(e.flow);
+    if (!f || f->turn != MsgNo(e.msg_no)) return;
+    MatchTable& table = qp.table(e.flags & kReceiveTagged);
+    CompletionEntry& c = new_entry(EntryKind::turned);
+    c.flow = e.flow;
+    c.msg_no = e.msg_no;
+    ++f->turn;
+    if (e.flags & kReceiveSkip) { // fragments may have come after the abort
+        if (Inbound* in = inbound_.find(*f, MsgNo(e.msg_no)); in && !in->has_envelope)
+            free_inbound(*in);
+    } else {
+        if (PostedReceive* r = table.find(e.tag, f->source)) {
+            IovView iov;
+            uint64_t base, capacity;
+            c.flags |= kEntryHit;
+            take(*r, table, e.ignore, inbound_.find(e.inbound), c, iov, base, capacity);
+        }
+    }
+    push_entry();
+}
+
+} // namespace rill::nic

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+// The sending half of the device: from send-queue entries to what a packet carries.
+#include "nic/device.hpp"
+
+#include <algorithm>
+
+namespace rill::nic {
+namespace {
+
+// An ended destination is tried again this often while somebody sends to it.
+constexpr Duration kKnockInterval = std::chrono::seconds(1);
+
+} // namespace
+
+Outbox& Device::outbox(transport::Context& context) {
+    if (!context.client_data) context.client_data = outboxes_.make(&context);
+    return *static_cast<Outbox*>(context.client_data);
+}
+
+void Device::ring_send(QueuePair& qp, Instant now) {
+    while (!qp.send.empty()) {
+        start(&qp, qp.send.front(), now);
+        qp.send.pop();
+    }
+}
+
+uint32_t Device::unscheduled_limit(uint32_t handle) {
+    const AddressHandle& h = handles_[handle];
+    const transport::Context* c = h.peer ? h.peer->preferred : h.opening;
+    uint32_t limit = c ? c->unscheduled_limit() : 16 * 1024; // as before a peer's first credit
+    return std::min(limit, config_.unscheduled_max);
+}
+
+// The context that carries new work to a destination; null when it has ended (the caller has to
+// report that).
+transport::Context* Device::context_for(AddressHandle& h, uint32_t index, Instant now) {
+    if (h.peer && h.peer->preferred) return h.peer->preferred;
+    if (h.peer) end_handle(index, h.peer->ended);
+    if (h.ended != Status::ok) {
+        knock(h, index, now);
+        return nullptr;
+    }
+    if (!h.opening) open_handle(h, index);
+    return h.opening;
+}
+
+void Device::open_handle(AddressHandle& h, uint32_t index) {
+    h.opening = transport_.connect(h.address);
+    if (!h.opening) return;
+    outbox(*h.opening).handle = index;
+    start_watch(h);
+}
+
+// Asks an ended destination whether somebody is there again, with an empty notice.
+void Device::knock(AddressHandle& h, uint32_t index, Instant now) {
+    if (h.opening || now - h.knocked < kKnockInterval) return;
+    h.knocked = now;
+    transport::Context* c = transport_.connect(h.address);
+    if (!c) return;
+    h.opening = c;
+    outbox(*c).handle = index;
+    SendWork* w = works_.make();
+    if (!w) return;
+    w->entry.op = SendOp::done;
+    w->entry.count = 0;
+    outbox(*c).add_small(*w);
+    transport_.ready(*c);
+}
+
+void Device::queue(transport::Context& context, SendWork& w) {
+    Outbox& box = outbox(context);
+    if (w.bulk())
+        box.add_bulk(w);
+    else
+        box.add_small(w);
+    transport_.ready(context);
+}
+
+void Device::notify(transport::Context& to, uint32_t flow, uint32_t msg_no, Status status) {
+    Outbox& box = outbox(to);
+    if (!box.extend_notice(flow, msg_no, static_cast<uint8_t>(status))) {
+        SendWork* w = works_.make();
+        if (!w) return;
+        w->entry.op = SendOp::done;
+        w->entry.status = static_cast<uint8_t>(status);
+        w->entry.msg_no = msg_no;
+        w->entry.count = 1;
+        w->remote = flow;
+        box.add_notice(*w);
+    }
+    transport_.ready(to, true);
+}
+
+void Device::start(QueuePair* qp, const SendEntry& entry, Instant now) {
+    if (entry.op == SendOp::done || entry.op == SendOp::grant) {
+        RxFlow* f = flows_.at(entry.target);
+        transport::Context* c = f ? f->peer->preferred : nullptr;
+        if (!c) return; // the peer has ended: flow_ended tells the software
+        if (entry.op == SendOp::done) {
+            notify(*c, f->number, entry.msg_no, static_cast<Status>(entry.status));
+            return;
+        }
+        Inbound* in = inbound_.find(entry.grant);
+        if (!in) return;
+        in->grant_offset = entry.tag;
+        in->grant_length = entry.length;
+        SendWork* w = works_.make();
+        w->entry = entry;
+        w->remote = f->number;
+        queue(*c, *w);
+        return;
+    }
+    AddressHandle& h = handles_[entry.target];
+    transport::Context* c = context_for(h, entry.target, now);
+    if (!c) { // tell the software again: it may have posted before it read the first event
+        events_.push_back({EventKind::destination_ended,
+                           h.ended == Status::ok ? Status::no_memory : h.ended, entry.target});
+    }
+    SendWork* w = works_.make();
+    w->entry = entry;
+    w->queue_pair = qp ? qp->number : kNoQueuePair;
+    if (!c) {
+        drop(*w);
+        return;
+    }
+    w->remote = h.remote;
+    if (entry.flags & kSendFirst) w->source = wire::to_source(qp->address, qp->number);
+    queue(*c, *w);
+}
+
+bool Device::fill(transport::Context& to, transport::Outgoing& packet, size_t limit, bool flush) {
+    auto* box = static_cast<Outbox*>(to.client_data);
+    if (!box) return false;
+    return box->fill(packet, limit, flush, [this](SendWork& w) { works_.free(&w); });
+}
+
+void Device::slice_released(void* owner) {
+    auto& w = *static_cast<SendWork*>(owner);
+    if (--w.packets == 0 && w.cut) finish_work(w);
+}
+
+void Device::finish_work(SendWork& w) {
+    if (w.forgotten)
+        works_.free(&w);
+    else
+        sent_.push_back(w);
+}
+
+// Ends a work that no packet carries: the host learns that nothing reads its buffer.
+void Device::drop(SendWork& w) {
+    if (w.bulk())
+        finish_work(w);
+    else
+        works_.free(&w);
+}
+
+void Device::flush_sent() {
+    while (SendWork* w = sent_.front()) {
+        if (completions_.full()) return;
+        CompletionEntry& e = new_entry(EntryKind::sent);
+        e.request = w->entry.request;
+        push_entry();
+        sent_.pop_front();
+        works_.free(w);
+    }
+}
+
+void Device::start_watch(AddressHandle& h) {
+    transport::Context* c = h.peer ? h.peer->preferred : h.opening;
+    if (h.watchers == 0 || h.watched == c || !c) return;
+    if (h.watched) transport_.watch(*h.watched, false);
+    h.watched = c;
+    transport_.watch(*c, true);
+}
+
+void Device::start_watch(RxFlow& f) {
+    transport::Context* c = f.wanted ? f.peer->preferred : nullptr;
+    if (f.watched == c) return;
+    if (f.watched) transport_.watch(*f.watched, false);
+    f.watched = c;
+    if (c) transport_.watch(*c, true);
+}
+
+void Device::watch_flow(uint32_t slot, bool on) {
+    RxFlow* f = flows_.at(slot);
+    if (!f) return;
+    f->wanted = on;
+    start_watch(*f);
+}
+
+void Device::watch(uint32_t handle, bool on) {
+    AddressHandle& h = handles_[handle];
+    if (on) {
+        ++h.watchers;
+        if (!h.peer && !h.opening && h.ended == Status::ok) open_handle(h, handle);
+        start_watch(h);
+        if (h.ended != Status::ok) // whoever waits for the dead is told at once
+            events_.push_back({EventKind::destination_ended, h.ended, handle});
+    } else if (--h.watchers == 0 && h.watched) {
+        transport_.watch(*h.watched, false);
+        h.watched = nullptr;
+    }
+}
+
+// Binds a destination to the device that has turned out to be there.
+void Device::adopt(AddressHandle& h, transport::Peer& peer, uint32_t remote) {
+    h.peer = &peer;
+    h.remote = remote;
+    h.ended = Status::ok;
+    start_watch(h);
+}
+
+void Device::opened(transport::Context& context, transport::Peer& peer, uint32_t queue_pair) {
+    Outbox& box = outbox(context);
+    if (box.handle == UINT32_MAX || !handles_.valid(box.handle)) return;
+    AddressHandle& h = handles_[box.handle];
+    if (h.opening != &context) return;
+    h.opening = nullptr;
+    adopt(h, peer, queue_pair);
+    box.for_each([&](SendWork& w) {
+        bool addressed = w.entry.op == SendOp::message || w.entry.op == SendOp::abort;
+        if (addressed && w.remote == 0) w.remote = queue_pair;
+    });
+}
+
+void Device::end_handle(uint32_t index, Status why) {
+    AddressHandle& h = handles_[index];
+    if (h.watched) transport_.watch(*h.watched, false);
+    h.watched = nullptr;
+    h.peer = nullptr;
+    h.opening = nullptr;
+    h.remote = 0;
+    h.ended = why;
+    events_.push_back({EventKind::destination_ended, why, index});
+}
+
+void Device::ended(transport::Context& context, Status why) {
+    auto* box = static_cast<Outbox*>(context.client_data);
+    transport::Peer* peer = context.peer();
+    transport::Context* other = peer ? peer->preferred : nullptr;
+    while (SendWork* w = box ? box->pop() : nullptr) {
+        if (other)
+            queue(*other, *w); // this context was one too many
+        else
+            drop(*w);
+    }
+    for (uint32_t i = 0; i < handles_.size(); ++i) {
+        if (!handles_.valid(i)) continue;
+        AddressHandle& h = handles_[i];
+        if (h.watched == &context) h.watched = nullptr;
+        bool knocking = h.opening == &context && h.ended != Status::ok;
+        if (knocking)
+            h.opening = nullptr;
+        else if (h.opening == &context || (peer && h.peer == peer && !peer->preferred))
+            end_handle(i, why);
+        else
+            start_watch(h);
+    }
+    flows_.for_each([&](RxFlow& f) {
+        bool here = f.context == &context;
+        if (here) f.context = nullptr;
+        if (f.watched == &context) f.watched = nullptr;
+        // One that has moved to a context which is retired by now ends with its peer.
+        if (why != Status::ok && (here || (f.peer == peer && !peer->preferred)))
+            events_.push_back({EventKind::flow_ended, why, f.slot});
+        else
+            start_watch(f);
+    });
+    if (box) outboxes_.free(box);
+    context.client_data = nullptr;
+}
+
+bool Device::knows(const wire::Address& from) const {
+    // First-flight data is taken at once from hosts that the program has named; the sender's
+    // endpoint port is not in the packet, so the host decides.
+    return handles_.knows_host(from);
+}
+
+} // namespace rill::nic

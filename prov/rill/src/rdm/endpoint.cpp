@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#include "rdm/endpoint.hpp"
+
+#include "rdm/module.hpp"
+
+namespace rill::rdm {
+
+Endpoint::Endpoint(Module& module, const AddressVector& av, CompletionSink& tx, CompletionSink& rx)
+    : module_(module), av_(av), sends_(std::make_unique<SendSide>(module, av, tx)),
+      receives_(std::make_unique<ReceiveSide>(module, av, rx)) {}
+
+Endpoint::~Endpoint() = default;
+
+void Endpoint::close(Instant now) {
+    module_.drain(now); // no entry for this queue pair may be left behind
+    receives_->close(now);
+    sends_->close(now);
+    module_.endpoints_[number_] = nullptr;
+}
+
+Status Endpoint::send(const SendRequest& request, Instant now) {
+    return sends_->send(request, now);
+}
+
+Status Endpoint::receive(const RecvRequest& request, Instant now) {
+    return receives_->receive(request, now);
+}
+
+Status Endpoint::peek(const PeekRequest& request, Instant now) {
+    return receives_->peek(request, now);
+}
+
+Status Endpoint::receive_claimed(const RecvRequest& request, bool discard, Instant now) {
+    return receives_->receive_claimed(request, discard, now);
+}
+
+Status Endpoint::cancel(void* context, Instant now) {
+    return receives_->cancel(context, now);
+}
+
+void Endpoint::set_multi_recv_min(size_t bytes) {
+    receives_->set_multi_minimum(bytes);
+}
+
+} // namespace rill::rdm

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#pragma once
+
+// The public face of an endpoint; the message machinery is in its two sides.
+
+#include "nic/device.hpp"
+#include "rdm/receive_side.hpp"
+#include "rdm/request.hpp"
+#include "rdm/send_side.hpp"
+#include "util/time.hpp"
+#include "wire/address.hpp"
+
+#include <memory>
+
+namespace rill::rdm {
+
+class AddressVector;
+class Module;
+
+// A reliable datagram endpoint: sends to any address of its vector, receives from anybody.
+class Endpoint {
+public:
+    ~Endpoint();
+    // Before destruction: nothing more is reported, unfinished sends are aborted at the peers, except
+    // those whose payload was copied, which the module goes on flushing.
+    void close(Instant now);
+
+    // again: the send queue or the completion queue is full (progress was made in the call);
+    // invalid: unknown destination, too many iov entries; too_long: inject over kInjectBytesMax.
+    [[nodiscard]] Status send(const SendRequest& request, Instant now);
+    [[nodiscard]] Status receive(const RecvRequest& request, Instant now);
+    // Looks for an unexpected message; the answer is a completion (not_found: none).
+    [[nodiscard]] Status peek(const PeekRequest& request, Instant now);
+    // Receives (or drops) what a peek with claim holds for `context`. not_found: nothing is held.
+    [[nodiscard]] Status receive_claimed(const RecvRequest& request, bool discard, Instant now);
+    // Takes back a posted receive; it completes as canceled. not_found: not posted or matched.
+    [[nodiscard]] Status cancel(void* context, Instant now);
+
+    void set_multi_recv_min(size_t bytes);
+    const wire::Address& address() const { return address_; }
+
+private:
+    friend class Module;
+    friend class AddressVector;
+    Endpoint(Module& module, const AddressVector& av, CompletionSink& tx, CompletionSink& rx);
+
+    Module& module_;
+    const AddressVector& av_;
+    uint32_t number_ = 0; // of the queue pair
+    wire::Address address_;
+    std::unique_ptr<SendSide> sends_;
+    std::unique_ptr<ReceiveSide> receives_;
+};
+
+} // namespace rill::rdm

@@ -1,0 +1,8 @@
+rill_core_sources += \
+	%D%/address_vector.cpp %D%/address_vector.hpp \
+	%D%/endpoint.cpp %D%/endpoint.hpp \
+	%D%/module.cpp %D%/module.hpp \
+	%D%/peek.cpp \
+	%D%/receive_side.cpp %D%/receive_side.hpp \
+	%D%/request.hpp \
+	%D%/send_side.cpp %D%/send_side.hpp

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#pragma once
+
+#include "util/status.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <sys/uio.h>
+
+namespace rill::rdm {
+
+// A peer as the program names it: the index that the address vector returned. Equal to fi_addr_t.
+using SourceId = uint64_t;
+inline constexpr SourceId kAnySource = UINT64_MAX;     // receive: from anybody
+inline constexpr SourceId kUnknownSource = UINT64_MAX; // completion: not in the address vector
+
+// When a send is reported. inject: when the buffer may be used again; transmit: when the message is
+// at the peer and will be delivered without us; delivery: when it lies in the peer's buffer.
+enum class Level : uint8_t { inject, transmit, delivery };
+
+inline constexpr size_t kIovMax = 16;       // entries of a scatter list in one operation
+inline constexpr size_t kInjectBytesMax = 256;
+
+struct SendRequest {
+    const iovec* iov = nullptr;  // copied; the buffers it names stay the program's until completion
+    size_t iov_count = 0;
+    SourceId destination = 0;
+    uint64_t tag = 0;
+    uint64_t data = 0;
+    void* context = nullptr;
+    Level level = Level::transmit;
+    bool tagged = false;
+    bool has_data = false;
+    bool inject = false;         // copy the payload now: the buffer is the program's on return
+    bool report = true;          // write a completion on success (errors are always reported)
+};
+
+struct RecvRequest {
+    const iovec* iov = nullptr;
+    size_t iov_count = 0;
+    SourceId source = kAnySource;
+    uint64_t tag = 0;
+    uint64_t ignore = 0;
+    void* context = nullptr;
+    bool tagged = false;
+    bool multi = false;          // one entry only; serves messages until less than the minimum is left
+    bool report = true;
+};
+
+struct PeekRequest {
+    SourceId source = kAnySource;
+    uint64_t tag = 0;
+    uint64_t ignore = 0;
+    void* context = nullptr;
+    bool tagged = true;
+    bool claim = false;          // hold the message for recv_claimed() with the same context
+    bool discard = false;        // drop it
+};
+
+// What happened, in the order of becoming visible. kinds are bits: a receive may carry data too.
+enum CompletionKind : uint32_t {
+    kSend = 1 << 0,
+    kRecv = 1 << 1,
+    kMsg = 1 << 2,
+    kTaggedKind = 1 << 3,
+    kRemoteData = 1 << 4,   // `data` is valid
+    kMultiRelease = 1 << 5, // a multi-receive buffer was given back
+    kPeek = 1 << 6,         // answer to a peek: nothing was received yet
+};
+
+struct Completion {
+    void* context = nullptr;
+    uint32_t kinds = 0;
+    Status status = Status::ok;  // not_found: a peek that missed; truncated: see overflow
+    uint64_t length = 0;         // bytes received (after truncation); peek: the message's length
+    uint64_t overflow = 0;       // bytes that did not fit
+    void* buffer = nullptr;      // multi-receive: where this message starts
+    uint64_t data = 0;
+    uint64_t tag = 0;
+    SourceId source = kUnknownSource;
+};
+
+// Where completions go: one for an endpoint's transmit side, one for its receive side. Called with
+// the device owned.
+class CompletionSink {
+public:
+    virtual ~CompletionSink() = default;
+    virtual void complete(const Completion& c) = 0;
+    // Whether a further completion fits: posting answers `again` while not.
+    virtual bool has_room() const = 0;
+};
+
+} // namespace rill::rdm

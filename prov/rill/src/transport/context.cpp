@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#include "transport/context.hpp"
+
+#include <algorithm>
+
+namespace rill::transport {
+namespace {
+// Time-outs do not shift further than this: rto_max caps the result anyway.
+constexpr unsigned kBackoffMax = 10;
+// Before the first sample; a peer in the same room answers within a tenth of it.
+constexpr Duration kFirstProbe = std::chrono::milliseconds(20);
+constexpr Duration kProbeSlack = std::chrono::milliseconds(1);
+constexpr Duration kIdle = std::chrono::seconds(1);
+constexpr uint16_t kActivePathsMax = 16;
+constexpr uint32_t kUnprovenFactor = 3; // what an address may be sent, per byte that came from it
+} // namespace
+
+Context::Context(uint32_t id, uint64_t token, Psn first, size_t packet_bytes)
+    : id_(id), first_psn_(first.raw()), token_(token),
+      packet_bytes_(static_cast<uint32_t>(packet_bytes)), window_(first),
+      congestion_(packet_bytes) {}
+
+size_t Context::record_limit() const {
+    return std::min<size_t>({packet_bytes_, peer_packet_max_, kPacketHalvedTo}) - kOverheadMax;
+}
+
+uint32_t Context::unscheduled_limit() const {
+    if (!credit_known_) return initial_window_;
+    return std::min<uint32_t>(wire::kTrainBytesMax, credit_);
+}
+
+// ---- sending --------------------------------------------------------------------------------
+
+// One huge packet in flight at a time would make sender and receiver take turns.
+size_t Context::packet_bytes(const wire::Link& link) const {
+    size_t bytes = std::min<size_t>(packet_bytes_, peer_packet_max_);
+    while (credit_known_ && bytes > kPacketHalvedTo && 4 * link.charge_bytes(bytes) > credit_)
+        bytes = std::max(bytes / 2, kPacketHalvedTo);
+    if (!credit_known_) bytes = std::min(bytes, std::max<size_t>(initial_window_, kPacketHalvedTo));
+    return bytes;
+}
+
+bool Context::may_send(size_t bytes, size_t charge) const {
+    if (state_ == State::accepted && !address_proven_ &&
+        unproven_tx_ + bytes > uint64_t{kUnprovenFactor} * unproven_rx_)
+        return false;
+    if (in_flight_packets_ == 0) return true;
+    if (backoff_ > 1) return false; // silence: one packet at a time finds out whether it is over
+    if (in_flight_bytes_ + bytes > congestion_.bytes()) return false;
+    if (!credit_known_) return in_flight_bytes_ + bytes <= initial_window_;
+    return in_flight_charge_ + charge <= credit_;
+}
+
+bool Context::drained() const {
+    return window_.empty() && !blocked_ && !held_ && !lazy_ && !ListHook<ReadyTag>::linked();
+}
+
+const wire::Address& Context::destination(const Outgoing& packet) const {
+    if (state_ <= State::opening) return endpoint_;
+    if (packet.to_endpoint_port && endpoint_.valid() && !endpoint_refused_) return endpoint_;
+    return data_;
+}
+
+Path& Context::path(uint16_t number) {
+    while (paths_.size() <= number)
+        paths_.push_back(std::make_unique<Path>());
+    return *paths_[number];
+}
+
+// As many paths as the window has trains, in turn; one that has lost or marked packets is passed
+// over while a better one exists. With little in flight it stays on one path, whose socket and
+// whose receiver's coalescing are warm.
+uint16_t Context::choose_path(const Outgoing& first, Instant now) {
+    if (path_limit_ == 1) return 0;
+    size_t trains = in_flight_bytes_ / wire::kTrainBytesMax;
+    uint16_t active = static_cast<uint16_t>(
+        std::clamp<size_t>(trains, 1, std::min(path_limit_, kActivePathsMax)));
+    bool again = first.transmissions > 0;
+    uint16_t start = active > 1 || again ? static_cast<uint16_t>(path_ + 1) : path_;
+    auto best_of = [&](uint16_t count, uint32_t& best_penalty) {
+        uint16_t best = 0;
+        best_penalty = UINT32_MAX;
+        for (uint16_t i = 0; i < count && best_penalty > 0; ++i) {
+            uint16_t number = static_cast<uint16_t>((start + i) % count);
+            uint32_t penalty = path(number).penalty(now);
+            if (again && number == first.path) penalty += static_cast<uint32_t>(Blame::timeout);
+            if (penalty >= best_penalty) continue;
+            best = number;
+            best_penalty = penalty;
+        }
+        return best;
+    };
+    uint32_t penalty;
+    uint16_t best = best_of(active, penalty);
+    if (penalty > 0) best = best_of(path_limit_, penalty);
+    return best;
+}
+
+// How long a train takes at the present rate.
+Duration Context::train_time() const {
+    if (!rtt_.valid()) return Duration::zero();
+    return rtt_.srtt() * static_cast<int64_t>(wire::kTrainBytesMax) /
+           static_cast<int64_t>(std::max(congestion_.bytes(), wire::kTrainBytesMax));
+}
+
+void Context::left_flight(Outgoing& packet) {
+    in_flight_bytes_ -= packet.wire_bytes;
+    in_flight_charge_ -= packet.charge_bytes;
+    --in_flight_packets_;
+}
+
+// ---- receiving ------------------------------------------------------------------------------
+
+void Context::note_arrival(const wire::Header& header, size_t bytes, bool marked, Instant now) {
+    if (rx_paths_.size() <= header.path) rx_paths_.resize(header.path + size_t{1});
+    RxPath& path = rx_paths_[header.path];
+    ++path.rx_packets;
+    path.rx_bytes += bytes;
+    path.marks += marked;
+    echo_due_ |= uint64_t{1} << header.path;
+    if (path.seen && path_seq_diff(header.path_seq, path.newest_seq) < 0) return;
+    path.seen = true;
+    path.newest_seq = header.path_seq;
+    path.timestamp_us = header.timestamp_us;
+    path.arrived = now;
+}
+
+// ---- time -----------------------------------------------------------------------------------
+
+bool Context::awaiting() const {
+    switch (state_) {
+    case State::unopened: return false;
+    case State::opening:
+    case State::accepted:
+    case State::retiring:
+    case State::agreed: return true;
+    case State::established: return !window_.empty() || probe_pending_;
+    case State::leaving: return false; // has its own end, 200 ms away
+    case State::ended: return false;
+    }
+    return false;
+}
+
+Duration Context::probe_timeout(const Timing& t) const {
+    if (!rtt_.valid()) return std::max(kFirstProbe, 2 * t.rto_min);
+    return rtt_.srtt() + std::max(4 * rtt_.rttvar(), kProbeSlack) + t.ack_delay;
+}
+
+Duration Context::retransmit_timeout(const Timing& t) const {
+    Duration rto = rtt_.valid() ? rtt_.srtt() + 4 * rtt_.rttvar() + t.ack_delay : kFirstProbe;
+    rto = std::max(rto, t.rto_min) * (int64_t{1} << std::min<unsigned>(backoff_, kBackoffMax));
+    return std::min(rto, t.rto_max);
+}
+
+// The tail probe first, then the time-out: both from the last sign of life of the window.
+Instant Context::data_deadline(const Timing& t) const {
+    if (in_flight_packets_ == 0 || !sends_records(state_)) return kNever;
+    Instant base = std::max(last_sent_, t.resumed);
+    Duration rto = retransmit_timeout(t);
+    if (tail_probed_ || backoff_ > 0) return base + rto;
+    return base + std::min(rto, probe_timeout(t));
+}
+
+Instant Context::reorder_deadline() {
+    Instant at = kNever;
+    if (in_flight_packets_ == 0 || !sends_records(state_)) return at;
+    Duration train = train_time();
+    for (auto& path : paths_)
+        at = std::min(at, path->reorder_deadline(train));
+    return at;
+}
+
+Instant Context::death_deadline(const Timing& t) const {
+    Duration timeout = t.peer_timeout;
+    if (timeout == Duration::zero()) {
+        // A stranger that never proved itself goes even if nobody else may.
+        if (state_ != State::accepted) return kNever;
+        timeout = std::chrono::seconds(30);
+    }
+    if (!awaiting()) return kNever;
+    Instant since = awaiting_since_ == kNever ? last_heard_ : awaiting_since_;
+    return std::max({last_heard_, since, t.resumed}) + timeout;
+}
+
+// A probe that is not answered is repeated often enough that a lossy link, or one that has no room
+// for a while, does not pass for death: silence counts from the first.
+Instant Context::keep_alive_deadline(const Timing& t) const {
+    bool asks = watchers_ > 0 || (probe_pending_ && state_ == State::established);
+    if (!asks || t.peer_timeout == Duration::zero()) return kNever;
+    // Of a stranger something is expected: most come by themselves, and need not be called.
+    if (state_ == State::unopened) return std::max(used_at_, t.resumed) + t.peer_timeout / 4;
+    if (state_ != State::established) return kNever;
+    Instant next = std::max(last_heard_ + t.peer_timeout / 4, t.resumed);
+    return probe_pending_ ? probed_at_ + t.peer_timeout / 16 : next;
+}
+
+Instant Context::idle_deadline() const {
+    if (idle_done_ || state_ != State::established) return kNever;
+    return used_at_ + kIdle;
+}
+
+Instant Context::next_deadline(const Timing& t) {
+    return std::min({data_deadline(t), reorder_deadline(), death_deadline(t),
+                     keep_alive_deadline(t), idle_deadline(), repeat_at_, refused_probe_at_});
+}
+
+} // namespace rill::transport

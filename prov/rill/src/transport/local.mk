@@ -1,0 +1,24 @@
+# Room transport: contexts between pairs of devices.
+rill_core_sources += \
+	%D%/congestion.cpp %D%/congestion.hpp \
+	%D%/context.cpp %D%/context.hpp \
+	%D%/context_table.cpp %D%/context_table.hpp \
+	%D%/control.cpp \
+	%D%/credit.cpp %D%/credit.hpp \
+	%D%/deadlines.cpp %D%/deadlines.hpp \
+	%D%/ending.cpp \
+	%D%/forget.cpp \
+	%D%/hello.cpp %D%/hello.hpp \
+	%D%/opening.cpp \
+	%D%/outgoing.hpp \
+	%D%/path.cpp %D%/path.hpp \
+	%D%/peer.hpp \
+	%D%/receive_window.cpp %D%/receive_window.hpp \
+	%D%/receiving.cpp \
+	%D%/rtt.cpp %D%/rtt.hpp \
+	%D%/send_window.cpp %D%/send_window.hpp \
+	%D%/sending.cpp \
+	%D%/state.cpp %D%/state.hpp \
+	%D%/tombstones.cpp %D%/tombstones.hpp \
+	%D%/train.cpp %D%/train.hpp \
+	%D%/transport.cpp %D%/transport.hpp

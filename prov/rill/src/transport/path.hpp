@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#pragma once
+
+#include "transport/outgoing.hpp"
+#include "transport/rtt.hpp"
+#include "util/list.hpp"
+#include "util/time.hpp"
+
+#include <cstdint>
+
+namespace rill::transport {
+
+// Path numbers on the wire are below this: a receiver keeps state for each.
+inline constexpr uint16_t kPathsMax = 64;
+
+using PacketList = List<Outgoing, LossQueueTag>;
+
+// Penalty points of 3-transport: how much an event says about a path.
+enum class Blame : uint8_t { mark = 1, loss = 4, timeout = 15 };
+
+// One path as its sender sees it. Loss is judged here and only here (RACK, RFC 8985): two paths
+// have different delays, so comparing sequence numbers across them says nothing.
+class Path {
+public:
+    // A number for the next transmission. One that then stays here leaves a harmless gap.
+    uint16_t take_seq() { return next_seq_++; }
+    // A packet that has its number left.
+    void sent(Outgoing& packet, Instant now);
+    // Something with this sequence number arrived at the other end. false: it was never sent.
+    bool delivered(uint16_t seq);
+    // The oldest packet if it must be taken for lost, else null. The caller unlinks it. `train` is
+    // how long a train takes at the present rate: trains of several paths interleave at a NIC.
+    Outgoing* next_lost(Instant now, Duration train);
+    // When next_lost() can have an answer; kNever while nothing was overtaken.
+    Instant reorder_deadline(Duration train);
+    // Nothing younger was heard of on this path, but other paths progress: the oldest packet if
+    // it is so old that the path must have swallowed it. `newest` is when the youngest packet
+    // known to have arrived on any path was sent.
+    Outgoing* next_swallowed(Instant newest, Duration train);
+    // A retransmission was needless: wait longer next time.
+    void spurious() {
+        if (reorder_shift_ < 6) ++reorder_shift_;
+    }
+    void blame(Blame what, Instant now);
+    // How bad the path is, 0 is best. Fades with time, so that every path is tried again.
+    uint32_t penalty(Instant now);
+    // Queueing delay that says "congested" rather than "lossy".
+    bool congested() const;
+    // Total of marks that the receiver counted; true when it has grown.
+    bool marks_grew(uint32_t total);
+
+    PacketList in_flight; // oldest transmission first
+    RttEstimator rtt;
+    uint64_t tx_packets = 0;
+    uint64_t tx_bytes = 0;
+    uint64_t tx_retransmits = 0;
+    uint64_t losses = 0;
+
+private:
+    Duration reorder_window(Duration train) const;
+
+    uint16_t next_seq_ = 0;
+    uint16_t delivered_seq_ = UINT16_MAX; // the newest known to have arrived
+    uint8_t reorder_shift_ = 0;
+    uint32_t marks_ = 0;
+    uint32_t penalty_ = 0;
+    Instant penalty_at_{};
+};
+
+// One path as its receiver sees it; what the next acknowledgement echoes.
+struct RxPath {
+    uint16_t newest_seq = 0;
+    bool seen = false;
+    uint32_t timestamp_us = 0; // of the newest
+    uint32_t marks = 0;
+    Instant arrived{};
+    uint64_t rx_packets = 0;
+    uint64_t rx_bytes = 0;
+};
+
+} // namespace rill::transport

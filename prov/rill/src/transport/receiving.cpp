@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#include "transport/transport.hpp"
+
+#include <algorithm>
+
+// What arrives: validated, told apart, delivered; and what an acknowledgement settles.
+
+namespace rill::transport {
+namespace {
+constexpr Duration kActiveFor = std::chrono::milliseconds(100);
+// Moving a context to the tail of the active list at most this often keeps it off the fast path.
+constexpr Duration kActiveGrain = std::chrono::milliseconds(10);
+// Older than this an echo is nonsense rather than slow.
+constexpr int32_t kRttMax_us = 60 * 1000 * 1000;
+constexpr uint8_t kBackoffAlive = 3;
+} // namespace
+
+using obs::Counter;
+
+size_t Transport::receive_train(const wire::RxTrain& train, Instant now) {
+    counters_.add(Counter::rx_trains);
+    if (train.total_bytes == 0 || train.segment_bytes == 0) {
+        counters_.add(Counter::drop_short);
+        return 0;
+    }
+    Arrival arrival;
+    arrival.from = train.from;
+    arrival.port = train.port;
+    arrival.marked = train.congestion_marked;
+    size_t packets = 0;
+    for (size_t at = 0; at < train.total_bytes; at += train.segment_bytes, ++packets) {
+        arrival.bytes = std::min(train.segment_bytes, train.total_bytes - at);
+        counters_.add(Counter::rx_packets);
+        counters_.add(Counter::rx_bytes, arrival.bytes);
+        if (train.congestion_marked) counters_.add(Counter::rx_marked);
+        wire::ParseError error = wire::parse({train.data + at, arrival.bytes}, arrival.view);
+        if (error != wire::ParseError::none)
+            count_drop(error);
+        else
+            receive_packet(arrival, now);
+    }
+    return packets;
+}
+
+void Transport::count_drop(wire::ParseError error) {
+    switch (error) {
+    case wire::ParseError::none: return;
+    case wire::ParseError::too_short: return counters_.add(Counter::drop_short);
+    case wire::ParseError::version: return counters_.add(Counter::drop_version);
+    case wire::ParseError::type: return counters_.add(Counter::drop_type);
+    case wire::ParseError::hello:
+    case wire::ParseError::ack:
+    case wire::ParseError::records: return counters_.add(Counter::drop_malformed);
+    }
+}
+
+void Transport::receive_packet(Arrival& arrival, Instant now) {
+    const wire::Header& h = arrival.view.header;
+    if (h.path >= kPathsMax) return counters_.add(Counter::drop_malformed);
+    switch (h.type) {
+    case wire::PacketType::retry: return receive_retry(arrival, now);
+    case wire::PacketType::reset: return receive_reset(arrival, now);
+    case wire::PacketType::data:
+    case wire::PacketType::control:
+    case wire::PacketType::farewell:
+    case wire::PacketType::farewell_ack: break;
+    }
+    bool carries = h.type == wire::PacketType::data || h.type == wire::PacketType::control;
+    if (h.context == 0 && carries) return receive_opening(arrival, now);
+    Context* context = addressed(arrival, now);
+    if (!context || !welcome(*context, arrival, now)) return;
+    if (arrival.view.ack) process_ack(*context, arrival, now);
+    if (h.type == wire::PacketType::farewell)
+        receive_farewell(*context, arrival, now);
+    else if (h.type == wire::PacketType::farewell_ack)
+        receive_farewell_ack(*context, arrival, now);
+    else
+        receive_known(*context, arrival, now);
+    if (arrival.view.ack) arm(*context);
+}
+
+Context* Transport::addressed(const Arrival& arrival, Instant now) {
+    const wire::Header& h = arrival.view.header;
+    Context* context = contexts_.find(h.context);
+    if (context && context->token_ == h.token) return context;
+    counters_.add(context ? Counter::drop_token : Counter::drop_context);
+    answer_unknown(arrival, now);
+    return nullptr;
+}
+
+// A packet with our id and token is the peer's own: it read our hello, and it is alive. false: it
+// says too little to be used.
+bool Transport::welcome(Context& context, const Arrival& arrival, Instant now) {
+    if (context.state_ == State::unopened || context.state_ == State::opening) {
+        if (!arrival.view.hello || !receive_answer(context, arrival, now)) {
+            counters_.add(Counter::drop_malformed);
+            return false;
+        }
+    }
+    heard(context, now);
+    if (context.state_ == State::accepted)
+        proved(context, now);
+    else if (!context.hello_done_)
+        context.hello_done_ = true; // leaving: proved all the same
+    touch_active(context, now);
+    return true;
+}
+
+void Transport::heard(Context& context, Instant now) {
+    context.sign_of_life(now);
+    context.answered_ = true;
+    context.probe_pending_ = false;
+    context.refused_at_ = kNever;
+    context.refusals_ = 0;
+    // It lives and does not take our packets (a full queue): that is asked for more often.
+    context.backoff_ = std::min(context.backoff_, kBackoffAlive);
+}
+
+void Transport::receive_known(Context& context, Arrival& arrival, Instant now) {
+    const wire::Header& h = arrival.view.header;
+    if (h.type == wire::PacketType::data) return receive_data(context, arrival, now);
+    if (h.flags & wire::kRetire) receive_refusal(context, h.psn, now);
+    if (h.flags & wire::kAckNow) {
+        context.note_arrival(h, arrival.bytes, arrival.marked, now);
+        request_ack(context, true, now);
+    }
+}
+
+void Transport::receive_data(Context& context, Arrival& arrival, Instant now) {
+    if (leaving_) return; // what is not acknowledged now is told to have failed
+    const wire::Header& h = arrival.view.header;
+    bool at_once = (h.flags & wire::kAckNow) || arrival.marked;
+    Psn psn(h.psn);
+    switch (context.received_.check(psn)) {
+    case ReceiveWindow::Verdict::outside: return counters_.add(Counter::drop_window);
+    case ReceiveWindow::Verdict::duplicate: counters_.add(Counter::rx_duplicates); break;
+    case ReceiveWindow::Verdict::fresh:
+        if (!arrival.view.records.empty() &&
+            !client_.place(context, arrival.port, arrival.view.records)) {
+            counters_.add(Counter::drop_no_room);
+            // It does not count as received, but that we live should be known.
+            if (at_once) request_ack(context, true, now);
+            return;
+        }
+        at_once |= context.received_.mark(psn);
+        if (context.state_ == State::agreed) set_state(context, Event::news);
+        context.bytes_since_ack_ += static_cast<uint32_t>(arrival.bytes);
+        at_once |= context.bytes_since_ack_ >= config_.ack_bytes;
+        context.used_at_ = now;
+        if (context.idle_done_) {
+            context.idle_done_ = false;
+            arm(context);
+        }
+        break;
+    }
+    context.note_arrival(h, arrival.bytes, arrival.marked, now);
+    request_ack(context, at_once, now);
+}
+
+// ---- acknowledgements -----------------------------------------------------------------------
+
+void Transport::process_ack(Context& context, const Arrival& arrival, Instant now) {
+    const wire::Header& h = arrival.view.header;
+    Psn cumulative(h.cumulative_ack);
+    if (cumulative > context.window_.next()) return counters_.add(Counter::drop_malformed);
+    uint32_t before = context.in_flight_bytes_;
+    bool limited = context.blocked_ || before * uint64_t{2} >= context.congestion_.bytes();
+    Psn base = context.window_.base();
+    size_t acked_bytes = 0;
+    size_t acked = 0;
+    auto settle = [&](Outgoing& packet) {
+        acked_bytes += packet.wire_bytes;
+        ++acked;
+        packet_acked(context, packet, now);
+    };
+    context.window_.ack_before(cumulative, settle);
+    const wire::AckBlock& block = *arrival.view.ack;
+    if (block.base % 64 == 0) {
+        for (size_t i = 0; i < block.words; ++i)
+            context.window_.ack_word(Psn(block.base + static_cast<uint32_t>(i * 64)),
+                                     wire::load<uint64_t>(arrival.view.ack_words.data() + i * 8),
+                                     settle);
+        context.window_.skip_acked();
+    }
+    process_echoes(context, arrival, now);
+    take_credit(context, h.timestamp_us, block.window_bytes);
+    if (acked > 0 || context.window_.base() != base) {
+        context.last_sent_ = now; // progress: probes and time-outs count from here
+        context.backoff_ = 0;
+        context.tail_probed_ = false;
+        context.congestion_.acked(acked_bytes, limited);
+    }
+    detect_losses(context, now);
+    if (context.blocked_ || !context.pending_.empty()) {
+        if (context.lazy_) request_flush(context);
+        make_ready(context);
+    }
+}
+
+// Packets overtake one another, so only the newest word on credit counts.
+void Transport::take_credit(Context& context, uint32_t stamp_us, uint32_t window_bytes) {
+    if (context.credit_known_ && static_cast<int32_t>(stamp_us - context.credit_stamp_) < 0) return;
+    context.credit_known_ = true;
+    context.credit_stamp_ = stamp_us;
+    context.credit_ = window_bytes;
+    context.congestion_.set_ceiling(size_t{2} * window_bytes);
+}
+
+void Transport::process_echoes(Context& context, const Arrival& arrival, Instant now) {
+    const wire::AckBlock& block = *arrival.view.ack;
+    for (size_t i = 0; i < block.echoes; ++i) {
+        const wire::Echo& echo = arrival.view.echoes[i];
+        if (echo.path >= context.paths_.size()) continue; // not one that we ever used
+        Path& path = context.path(echo.path);
+        auto rtt_us = static_cast<int32_t>(timestamp_us(now) - echo.timestamp_us - block.delay_us);
+        if (rtt_us < kRttMax_us && path.delivered(echo.path_seq)) {
+            Duration rtt = std::chrono::microseconds(std::max(rtt_us, 1));
+            path.rtt.sample(rtt, now);
+            context.rtt_.sample(rtt, now);
+        }
+        if (path.marks_grew(echo.marks)) {
+            path.blame(Blame::mark, now);
+            context.congestion_.marked(now, path.rtt.srtt());
+        }
+    }
+}
+
+void Transport::packet_acked(Context& context, Outgoing& packet, Instant now) {
+    Path& path = context.path(packet.path);
+    bool resent = packet.transmissions > 1;
+    // Sooner than a round trip after it was sent again: what arrived was an earlier copy.
+    bool needless = resent && path.rtt.valid() && now - packet.sent < path.rtt.min_rtt();
+    switch (packet.state) {
+    case Outgoing::State::in_flight:
+        context.left_flight(packet);
+        if (resent && needless) break;
+        path.delivered(packet.path_seq);
+        context.newest_delivered_ = std::max(context.newest_delivered_, packet.sent);
+        break;
+    case Outgoing::State::lost: needless = true; break;
+    case Outgoing::State::fresh: break; // a hostile acknowledgement of what was never sent
+    }
+    if (needless && !packet.probe) {
+        path.spurious();
+        counters_.add(Counter::tx_spurious);
+    }
+    release(packet);
+}
+
+// ---- loss -----------------------------------------------------------------------------------
+
+void Transport::detect_losses(Context& context, Instant now) {
+    if (context.in_flight_packets_ == 0) return;
+    Duration train = context.train_time();
+    bool several = context.paths_.size() > 1;
+    for (auto& path : context.paths_) {
+        for (;;) {
+            Outgoing* packet = path->next_lost(now, train);
+            if (!packet && several) packet = path->next_swallowed(context.newest_delivered_, train);
+            if (!packet) break;
+            context.congestion_.lost(packet->sent, now,
+                                     path->congested() ? CongestionWindow::Loss::congestive
+                                                       : CongestionWindow::Loss::isolated);
+            path->blame(Blame::loss, now);
+            lose(context, *packet);
+        }
+    }
+}
+
+void Transport::lose(Context& context, Outgoing& packet) {
+    packet.unlink();
+    context.left_flight(packet);
+    packet.state = Outgoing::State::lost;
+    packet.probe = false;
+    ++context.path(packet.path).losses;
+    context.pending_.push_back(packet);
+    make_ready(context);
+}
+
+// ---- who is sending -------------------------------------------------------------------------
+
+void Transport::touch_active(Context& context, Instant now) {
+    bool listed = List<Context, ActiveTag>::contains(context);
+    if (listed && now - context.active_at_ < kActiveGrain) return;
+    if (listed)
+        context.ListHook<ActiveTag>::unlink();
+    else
+        ++active_count_;
+    context.active_at_ = now;
+    active_.push_back(context);
+}
+
+size_t Transport::active_contexts(Instant now) {
+    while (Context* context = active_.front()) {
+        if (now - context->active_at_ < kActiveFor) break;
+        context->ListHook<ActiveTag>::unlink();
+        --active_count_;
+    }
+    return active_count_;
+}
+
+} // namespace rill::transport

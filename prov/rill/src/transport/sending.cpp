@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#include "transport/transport.hpp"
+
+#include <algorithm>
+#include <cassert>
+
+// How packets leave: filled, put into trains, handed to the link; and what is sent again.
+
+namespace rill::transport {
+
+using obs::Counter;
+
+Transport::Sent Transport::send_train(Context& context, bool flush, Instant now) {
+    if (!sends_records(context.state_) || leaving_) return {Stop::nothing, 0};
+    train_.clear();
+    std::span<const std::byte> ack;
+    if (context.ack_pending_) ack = encode_ack(context, kPiggybackEchoes, kPiggybackWords, now);
+    Stop stop = gather(context, ack, flush, now);
+    set_blocked(context, false);
+    if (train_.packets() == 0) return {stop, 0};
+    // The sender that cannot go on without an acknowledgement says so; so does one that waits for
+    // the proof that it was heard.
+    size_t next = context.packet_bytes(link_);
+    if (context.state_ == State::accepted || !context.may_send(next, link_.charge_bytes(next)))
+        train_.flag_last(wire::kAckNow);
+    size_t packets = train_.packets();
+    switch (link_.send(train_.train(train_to_, train_path_))) {
+    case Status::ok: packets_left(context, false, now); break;
+    case Status::again:
+        counters_.add(Counter::tx_again);
+        take_back(context);
+        stall(now);
+        return {Stop::stalled, 0};
+    case Status::too_long:
+        if (shrink_packets(context, train_to_)) {
+            take_back(context);
+            return {Stop::train, 0};
+        }
+        [[fallthrough]];
+    default: packets_left(context, true, now);
+    }
+    if (!ack.empty() && train_has_ack_) ack_left(context);
+    return {stop, packets};
+}
+
+// Takes what goes next until a packet does not fit into the same train.
+Transport::Stop Transport::gather(Context& context, std::span<const std::byte> ack, bool flush,
+                                  Instant now) {
+    train_has_ack_ = false;
+    size_t hello_bytes = context.hello_done_ ? 0 : sizeof(wire::Hello);
+    for (;;) {
+        bool first = train_.packets() == 0;
+        size_t overhead = sizeof(wire::Header) + hello_bytes + (first ? ack.size() : 0);
+        Stop stop = Stop::train;
+        Outgoing* packet = next_packet(context, overhead, flush, stop);
+        if (!packet) return stop;
+        size_t limit = std::min<size_t>(context.packet_bytes_, context.peer_packet_max_);
+        size_t bytes = overhead + packet->record_bytes();
+        // A packet filled without room for the acknowledgement goes without it.
+        bool with_ack = first && !ack.empty() && bytes <= limit;
+        if (first && !with_ack) bytes -= ack.size();
+        if (!context.may_send(bytes, link_.charge_bytes(bytes))) return Stop::blocked;
+        if (first) {
+            train_to_ = context.destination(*packet);
+            train_path_ = context.choose_path(*packet, now);
+        } else if (bytes > limit || context.destination(*packet) != train_to_ ||
+                   !train_.takes(bytes, packet->slice.iov_count)) {
+            return Stop::train;
+        }
+        add_packet(context, *packet, with_ack ? ack : std::span<const std::byte>(), bytes, now);
+        train_has_ack_ |= with_ack;
+        if (bytes > limit) return Stop::train; // sent fragmented, by itself
+    }
+}
+
+// What was lost or left over, else a fresh packet with a PSN, filled by the client. It stays at the
+// head of the context's queue until the train takes it.
+Outgoing* Transport::next_packet(Context& context, size_t overhead, bool flush, Stop& stop) {
+    if (Outgoing* waiting = context.pending_.front()) return waiting;
+    size_t bytes = context.packet_bytes(link_);
+    if (context.window_.full() || !context.may_send(bytes, link_.charge_bytes(bytes))) {
+        stop = Stop::blocked;
+        return nullptr;
+    }
+    if (train_.packets() > 0 && !train_.takes(train_.segment_bytes(), 1)) return nullptr;
+    Outgoing* packet = packets_.make();
+    if (!packet) {
+        stall(now_);
+        stop = Stop::stalled;
+        return nullptr;
+    }
+    if (!client_.fill(context, *packet, bytes - overhead, flush)) {
+        packets_.free(packet);
+        if (flush) set_lazy(context, false);
+        stop = Stop::nothing;
+        return nullptr;
+    }
+    assert(packet->record_bytes() <= bytes - overhead);
+    context.window_.push(*packet);
+    context.pending_.push_back(*packet);
+    return packet;
+}
+
+void Transport::add_packet(Context& context, Outgoing& packet, std::span<const std::byte> ack,
+                           size_t bytes, Instant now) {
+    packet.unlink();
+    packet.path = train_path_;
+    packet.path_seq = context.path(train_path_).take_seq();
+    packet.wire_bytes = static_cast<uint32_t>(bytes);
+    packet.charge_bytes = static_cast<uint32_t>(link_.charge_bytes(bytes));
+    context.in_flight_bytes_ += packet.wire_bytes;
+    context.in_flight_charge_ += packet.charge_bytes;
+    ++context.in_flight_packets_;
+
+    wire::Header h = header(context, wire::PacketType::data, now);
+    h.psn = packet.psn.raw();
+    h.path = packet.path;
+    h.path_seq = packet.path_seq;
+    if (!ack.empty()) h.flags |= wire::kHasAck;
+    if (context.hello_done_) {
+        train_.add(h, nullptr, ack, &packet);
+    } else {
+        h.flags |= wire::kHasHello;
+        wire::Hello mine = hello(context, now);
+        train_.add(h, &mine, ack, &packet);
+    }
+}
+
+// The train is with the link; or the link failed, which is left to loss detection.
+void Transport::packets_left(Context& context, bool failed, Instant now) {
+    Path& path = context.path(train_path_);
+    context.path_ = train_path_;
+    size_t packets = train_.packets();
+    for (size_t i = 0; i < packets; ++i) {
+        Outgoing& packet = *train_.packet(i);
+        if (packet.transmissions > 0) {
+            counters_.add(Counter::tx_retransmits);
+            ++path.tx_retransmits;
+        }
+        if (packet.transmissions < UINT8_MAX) ++packet.transmissions;
+        path.sent(packet, now);
+    }
+    if (failed) {
+        counters_.add(Counter::tx_errors);
+    } else {
+        counters_.add(Counter::tx_trains);
+        counters_.add(Counter::tx_packets, packets);
+        counters_.add(Counter::tx_bytes, train_.total_bytes());
+        path.tx_packets += packets;
+        path.tx_bytes += train_.total_bytes();
+    }
+    if (context.state_ == State::accepted)
+        context.unproven_tx_ += static_cast<uint32_t>(train_.total_bytes());
+    if (context.state_ == State::unopened) set_state(context, Event::first_packet);
+    context.last_sent_ = context.used_at_ = now;
+    context.idle_done_ = false;
+    context.await(now);
+}
+
+// Nothing left: everything goes back to the head of the queue, in its order.
+void Transport::take_back(Context& context) {
+    for (size_t i = train_.packets(); i-- > 0;) {
+        Outgoing& packet = *train_.packet(i);
+        context.left_flight(packet);
+        context.pending_.push_front(packet);
+    }
+}
+
+// false: the link says nothing smaller than what we send.
+bool Transport::shrink_packets(Context& context, const wire::Address& to) {
+    size_t limit = std::max<size_t>(link_.max_packet_bytes(to), kPacketMin);
+    if (limit >= context.packet_bytes_) return false;
+    context.packet_bytes_ = static_cast<uint32_t>(limit);
+    context.congestion_.set_packet_bytes(limit);
+    return true;
+}
+
+void Transport::release(Outgoing& packet) {
+    packet.unlink();
+    if (packet.owner) client_.slice_released(packet.owner);
+    packets_.free(&packet);
+}
+
+// ---- again ----------------------------------------------------------------------------------
+
+// Nothing was heard for a while: the newest packet once more, to be acknowledged at once. If it was
+// lost, that repairs it; if others were, the acknowledgement tells. The window stays as it is.
+void Transport::tail_probe(Context& context, Instant now) {
+    context.tail_probed_ = true;
+    counters_.add(Counter::tx_tail_probes);
+    Outgoing* newest = context.window_.newest();
+    if (!newest || newest->state != Outgoing::State::in_flight) {
+        context.last_sent_ = now;
+        return make_ready(context); // it is queued to go anyway
+    }
+    newest->unlink();
+    context.left_flight(*newest);
+    newest->state = Outgoing::State::lost;
+    newest->probe = true;
+    context.pending_.push_front(*newest);
+
+    train_.clear();
+    train_to_ = context.destination(*newest);
+    train_path_ = context.choose_path(*newest, now);
+    size_t bytes = sizeof(wire::Header) + (context.hello_done_ ? 0 : sizeof(wire::Hello)) +
+                   newest->record_bytes();
+    add_packet(context, *newest, {}, bytes, now);
+    train_.flag_last(wire::kAckNow);
+    Status status = link_.send(train_.train(train_to_, train_path_));
+    if (status == Status::again) {
+        counters_.add(Counter::tx_again);
+        take_back(context);
+        context.last_sent_ = now;
+        make_ready(context);
+        return stall(now);
+    }
+    packets_left(context, status != Status::ok, now);
+}
+
+// Nothing helped: all that is out is taken for lost. The first time a train goes out again, later
+// one packet at a time, until something is heard.
+void Transport::time_out(Context& context, Instant now) {
+    counters_.add(Counter::tx_timeouts);
+    context.congestion_.timed_out(now);
+    for (auto& path : context.paths_) {
+        if (path->in_flight.empty()) continue;
+        path->blame(Blame::timeout, now);
+        while (Outgoing* packet = path->in_flight.front())
+            lose(context, *packet);
+    }
+    if (context.backoff_ < UINT8_MAX) ++context.backoff_;
+    context.tail_probed_ = true;
+    context.last_sent_ = now;
+    // A restarted peer's reset comes back only to a packet that left from the data port.
+    if (context.backoff_ > 1 && knows_peer(context.state_)) probe(context, now);
+}
+
+} // namespace rill::transport

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#include "transport/transport.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace rill::transport {
+namespace {
+// Packets that are filled and not yet acknowledged, over all contexts: 64 MiB of memory at most.
+constexpr uint32_t kPacketsMax = 128 * 1024;
+// Between two looks at what came in: more would let acknowledgements wait.
+constexpr size_t kTrainsPerPass = 16;
+constexpr size_t kTrainsPerReceive = 16;
+constexpr Duration kStall = std::chrono::microseconds(100);
+constexpr Duration kAbsence = std::chrono::seconds(1); // when peers never time out
+constexpr Duration kLeave = std::chrono::milliseconds(200);
+} // namespace
+
+Transport::Transport(const Config& config, wire::Link& link, const SipKey& secret, Client& client,
+                     obs::Counters& counters)
+    : config_(config), link_(link), client_(client), counters_(counters), secrets_(secret),
+      device_id_(secrets_.device_id()), contexts_(config.contexts_max), packets_(kPacketsMax),
+      credit_(link.receive_buffer_bytes()),
+      ack_scratch_(sizeof(wire::AckBlock) + wire::kEchoesMax * sizeof(wire::Echo) +
+                   wire::kAckWordsMax * 8) {}
+
+Transport::~Transport() = default;
+
+Context* Transport::connect(const wire::Address& endpoint) {
+    Context* context =
+        contexts_.make(secrets_.token(), secrets_.first_psn(), packet_limit(endpoint));
+    if (!context) return nullptr;
+    context->opener_ = true;
+    context->endpoint_ = endpoint;
+    context->initial_window_ = config_.initial_window_bytes;
+    context->path_limit_ = path_limit();
+    context->used_at_ = now_;
+    add_address(*context, endpoint);
+    counters_.add(obs::Counter::contexts_opened);
+    return context;
+}
+
+uint16_t Transport::path_limit() const {
+    uint16_t paths = link_.paths();
+    if (config_.paths) paths = std::min(paths, config_.paths);
+    return std::clamp<uint16_t>(paths, 1, kPathsMax);
+}
+
+size_t Transport::packet_limit(const wire::Address& to) const {
+    size_t bytes = link_.max_packet_bytes(to);
+    if (config_.max_packet) bytes = std::min<size_t>(bytes, config_.max_packet);
+    return std::clamp<size_t>(bytes, kPacketMin, wire::kTrainBytesMax);
+}
+
+void Transport::ready(Context& context, bool lazily) {
+    if (context.ended()) return;
+    if (!lazily) return make_ready(context);
+    if (!sends_records(context.state_)) context.held_ = true;
+    set_lazy(context, true);
+    request_flush(context);
+}
+
+// An acknowledgement's time is when lazy records leave at the latest.
+void Transport::request_flush(Context& context) {
+    if (context.ListHook<AckTag>::linked()) return;
+    context.ack_at_ = now_ + config_.ack_delay;
+    acks_delayed_.push_back(context);
+}
+
+void Transport::make_ready(Context& context) {
+    if (context.ended()) return;
+    if (!sends_records(context.state_)) {
+        context.held_ = true;
+        return;
+    }
+    if (!List<Context, ReadyTag>::contains(context)) ready_.push_back(context);
+}
+
+void Transport::set_blocked(Context& context, bool blocked) {
+    if (context.blocked_ == blocked) return;
+    context.blocked_ = blocked;
+    blocked_count_ += blocked ? 1u : ~0u;
+}
+
+void Transport::set_lazy(Context& context, bool lazy) {
+    if (context.lazy_ == lazy) return;
+    context.lazy_ = lazy;
+    lazy_count_ += lazy ? 1u : ~0u;
+}
+
+void Transport::watch(Context& context, bool on) {
+    if (context.ended()) return;
+    context.watchers_ = static_cast<uint16_t>(context.watchers_ + (on ? 1 : -1));
+    if (on) arm(context);
+}
+
+void Transport::abandon(Context& context) {
+    if (context.untouched()) end(context, Status::ok, now_);
+}
+
+// ---- passes ---------------------------------------------------------------------------------
+
+// Also finds out whether we were away (SIGSTOP, a paused machine): later than the last pass and
+// later than what we had asked to be woken for. Silence meanwhile says nothing about the peers.
+void Transport::start_pass(Instant now) {
+    free_ended();
+    Duration absence =
+        config_.peer_timeout == Duration::zero() ? kAbsence : config_.peer_timeout / 10;
+    if (now - std::max(now_, deadlines_.earliest()) > absence) resumed_ = now;
+    now_ = now;
+}
+
+Context::Timing Transport::timing() const {
+    return {config_.ack_delay, config_.rto_min, config_.rto_max, config_.peer_timeout, resumed_};
+}
+
+void Transport::arm(Context& context) {
+    if (!context.ended()) deadlines_.arm(context, context.next_deadline(timing()));
+}
+
+size_t Transport::receive(Instant now, bool poll_all) {
+    start_pass(now);
+    std::array<wire::RxTrain, kTrainsPerReceive> trains;
+    size_t count = link_.receive(trains, poll_all);
+    size_t packets = 0;
+    for (size_t i = 0; i < count; ++i)
+        packets += receive_train(trains[i], now);
+    if (uint64_t drops = credit_.drops(link_.receive_drops(), now))
+        counters_.add(obs::Counter::drop_kernel, drops);
+    return packets;
+}
+
+void Transport::tick(Instant now) {
+    start_pass(now);
+    wire::Address address;
+    while (link_.next_refusal(address))
+        refused(address, now);
+    while (DeadlineHook* hook = deadlines_.pop_due(now))
+        service(static_cast<Context&>(*hook), now);
+    send_due_acks(now);
+    tombstones_.expire(now);
+}
+
+void Transport::service(Context& context, Instant now) {
+    Context::Timing t = timing();
+    if (context.death_deadline(t) <= now) {
+        end(context, context.answered_ ? Status::dead : Status::unreachable, now);
+        return;
+    }
+    if (context.reorder_deadline() <= now) detect_losses(context, now);
+    if (context.data_deadline(t) <= now) {
+        bool first = !context.tail_probed_ && context.backoff_ == 0;
+        if (first)
+            tail_probe(context, now);
+        else
+            time_out(context, now);
+    }
+    if (context.keep_alive_deadline(t) <= now) probe(context, now);
+    if (context.repeat_at_ <= now) repeat(context, now);
+    if (context.refused_probe_at_ <= now) {
+        context.refused_probe_at_ = kNever;
+        if (context.refused_at_ != kNever) probe(context, now);
+    }
+    if (context.idle_deadline() <= now) idle(context, now);
+    arm(context);
+}
+
+size_t Transport::transmit(Instant now) {
+    start_pass(now);
+    stalled_until_ = kNever;
+    size_t packets = 0;
+    for (size_t trains = 0; trains < kTrainsPerPass && stalled_until_ == kNever; ++trains) {
+        Context* context = ready_.pop_front();
+        if (!context) break;
+        Sent sent = send_train(*context, false, now);
+        packets += sent.packets;
+        switch (sent.stop) {
+        case Stop::train:
+        case Stop::stalled: make_ready(*context); break;
+        case Stop::blocked: set_blocked(*context, true); break;
+        case Stop::nothing: break;
+        }
+        if (sent.packets) arm(*context);
+    }
+    send_due_acks(now);
+    return packets;
+}
+
+Instant Transport::next_deadline() const {
+    Instant at = deadlines_.earliest();
+    if (leaving_) return std::min(at, leave_until_);
+    if (!acks_due_.empty()) at = std::min(at, now_);
+    if (Context* context = const_cast<Transport*>(this)->acks_delayed_.front())
+        at = std::min(at, context->ack_at_);
+    if (!ready_.empty()) at = std::min(at, now_);
+    // With the link's queue full, trying again at once would only burn the processor.
+    return stalled_until_ == kNever ? at : std::max(at, stalled_until_);
+}
+
+bool Transport::outstanding() const {
+    return packets_.live() > 0 || !ready_.empty() || blocked_count_ > 0 || lazy_count_ > 0 ||
+           opening_count_ > 0;
+}
+
+void Transport::leave(Instant now) {
+    start_pass(now);
+    leaving_ = true;
+    leave_until_ = now + kLeave;
+    contexts_.for_each([&](Context& context) {
+        set_state(context, Event::leave);
+        if (context.state_ != State::leaving) return;
+        ++farewells_open_;
+        context.repeat_at_ = now;
+        repeat(context, now);
+        arm(context);
+    });
+}
+
+bool Transport::left(Instant now) const {
+    return leaving_ && (farewells_open_ == 0 || now >= leave_until_);
+}
+
+void Transport::stall(Instant now) {
+    stalled_until_ = now + kStall;
+}
+
+} // namespace rill::transport

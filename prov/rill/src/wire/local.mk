@@ -1,0 +1,4 @@
+rill_core_sources += \
+	%D%/address.cpp %D%/address.hpp \
+	%D%/link.hpp \
+	%D%/packet.cpp %D%/packet.hpp

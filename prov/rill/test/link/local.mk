@@ -1,0 +1,22 @@
+# Room link. Traffic of these tests stays on the loopback.
+if HAVE_CRITERION
+rill_link_tests = %D%/impair.t %D%/impaired_link.t %D%/interfaces.t %D%/udp_link.t
+check_PROGRAMS += $(rill_link_tests)
+TESTS += $(rill_link_tests)
+
+%C%_impair_t_SOURCES = %D%/impair.cpp
+%C%_impair_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+%C%_impair_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
+
+%C%_impaired_link_t_SOURCES = %D%/impaired_link.cpp
+%C%_impaired_link_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+%C%_impaired_link_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
+
+%C%_interfaces_t_SOURCES = %D%/interfaces.cpp
+%C%_interfaces_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+%C%_interfaces_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
+
+%C%_udp_link_t_SOURCES = %D%/udp_link.cpp
+%C%_udp_link_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+%C%_udp_link_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
+endif

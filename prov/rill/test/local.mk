@@ -1,0 +1,57 @@
+# Unit tests, file for file as in src/. The name decides how a test is run and judged:
+#   name.t  a Criterion program, each of its tests counted by itself (TAP);
+#   name    a plain program or name.sh a script: exit status 0 passed, 77 skipped, else failed.
+if HAVE_CRITERION
+rill_unit_tests =
+
+rill_unit_tests += %D%/util/seq.t
+%C%_util_seq_t_SOURCES = %D%/util/seq.cpp
+%C%_util_seq_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+%C%_util_seq_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
+
+rill_unit_tests += %D%/util/pool.t
+%C%_util_pool_t_SOURCES = %D%/util/pool.cpp
+%C%_util_pool_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+%C%_util_pool_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
+
+rill_unit_tests += %D%/util/iov.t
+%C%_util_iov_t_SOURCES = %D%/util/iov.cpp
+%C%_util_iov_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+%C%_util_iov_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
+
+rill_unit_tests += %D%/util/siphash.t
+%C%_util_siphash_t_SOURCES = %D%/util/siphash.cpp
+%C%_util_siphash_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+%C%_util_siphash_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
+
+rill_unit_tests += %D%/wire/packet.t
+%C%_wire_packet_t_SOURCES = %D%/wire/packet.cpp
+%C%_wire_packet_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+%C%_wire_packet_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
+
+rill_unit_tests += %D%/nic/placement.t
+%C%_nic_placement_t_SOURCES = %D%/nic/placement.cpp
+%C%_nic_placement_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+%C%_nic_placement_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
+
+rill_unit_tests += %D%/nic/match_table.t
+%C%_nic_match_table_t_SOURCES = %D%/nic/match_table.cpp
+%C%_nic_match_table_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+%C%_nic_match_table_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
+
+rill_unit_tests += %D%/nic/bounce.t
+%C%_nic_bounce_t_SOURCES = %D%/nic/bounce.cpp
+%C%_nic_bounce_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+%C%_nic_bounce_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
+
+rill_unit_tests += %D%/nic/outbox.t
+%C%_nic_outbox_t_SOURCES = %D%/nic/outbox.cpp
+%C%_nic_outbox_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+%C%_nic_outbox_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
+
+check_PROGRAMS += $(rill_unit_tests)
+TESTS += $(rill_unit_tests)
+endif
+
+include %D%/link/local.mk
+include %D%/transport/local.mk

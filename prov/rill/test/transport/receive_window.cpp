@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#include "transport/receive_window.hpp"
+#include "util/prng.hpp"
+
+#include <criterion/criterion.h>
+
+#include <array>
+#include <set>
+
+using namespace rill;
+using namespace rill::transport;
+using Verdict = ReceiveWindow::Verdict;
+
+Test(receive_window, takes_each_number_once) {
+    ReceiveWindow w(Psn(UINT32_MAX));
+    cr_assert_eq(w.check(Psn(UINT32_MAX)), Verdict::fresh);
+    cr_assert_not(w.mark(Psn(UINT32_MAX)));
+    cr_assert_eq(w.check(Psn(UINT32_MAX)), Verdict::duplicate);
+    cr_assert(w.mark(Psn(2)), "a gap opens");
+    cr_assert_eq(w.check(Psn(2)), Verdict::duplicate);
+    cr_assert_not(w.mark(Psn(3)));
+    cr_assert(w.mark(Psn(1)) == false && w.gap());
+    cr_assert(w.mark(Psn(0)), "a gap closes");
+    cr_assert_eq(w.next(), Psn(4));
+    cr_assert_not(w.gap());
+}
+
+Test(receive_window, ends_4096_ahead_and_behind) {
+    ReceiveWindow w(Psn(5000));
+    cr_assert_eq(w.check(Psn(5000 + 4095)), Verdict::fresh);
+    cr_assert_eq(w.check(Psn(5000 + 4096)), Verdict::outside);
+    cr_assert_eq(w.check(Psn(5000 - 4096)), Verdict::duplicate);
+    cr_assert_eq(w.check(Psn(5000 - 4097)), Verdict::outside);
+}
+
+// seed 1..50: the words say what has arrived, no more and no less.
+Test(receive_window, words_are_what_has_arrived) {
+    for (uint64_t seed = 1; seed <= 50; ++seed) {
+        Prng prng(seed);
+        auto first = static_cast<uint32_t>(prng.next());
+        ReceiveWindow w{Psn(first)};
+        std::set<uint32_t> have; // counted from first
+        for (int i = 0; i < 6000; ++i) {
+            uint32_t low = w.next().raw() - first;
+            auto n = static_cast<uint32_t>(low + prng.below(seed % 2 ? 30 : 4096));
+            Verdict v = w.check(Psn(first + n));
+            cr_assert_eq(v == Verdict::duplicate, have.contains(n), "seed %lu", seed);
+            if (v != Verdict::fresh) continue;
+            w.mark(Psn(first + n));
+            have.insert(n);
+        }
+        std::array<uint64_t, 64> words{};
+        Psn base;
+        size_t needed = w.words(base, words);
+        cr_assert_eq(base.raw() % 64, 0u);
+        cr_assert_eq(needed, w.words_needed());
+        for (size_t i = 0; i < std::min<size_t>(needed, 64) * 64; ++i) {
+            Psn psn = base + static_cast<uint32_t>(i);
+            bool said = words[i / 64] >> (i % 64) & 1;
+            bool is = psn >= w.next() && have.contains(psn.raw() - first);
+            cr_assert_eq(said, is, "seed %lu bit %zu", seed, i);
+        }
+    }
+}
+
+Test(receive_window, needs_no_words_in_order) {
+    ReceiveWindow w(Psn(7));
+    for (uint32_t i = 7; i < 100; ++i)
+        w.mark(Psn(i));
+    cr_assert_eq(w.words_needed(), 0u);
+    w.mark(Psn(130));
+    cr_assert_eq(w.words_needed(), 2u);
+}
