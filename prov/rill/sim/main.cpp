@@ -86,8 +86,8 @@ bool read_options(int argc, char** argv, Options& o) {
 }
 
 void report_failure(uint64_t seed, const RunResult& r) {
-    std::string text = "seed " + std::to_string(seed) + " FAILED: " +
-                       describe(draw_profile(seed)) + '\n';
+    std::string text =
+        "seed " + std::to_string(seed) + " FAILED: " + describe(draw_profile(seed)) + '\n';
     for (const std::string& failure : r.failures)
         text += "    " + failure + '\n';
     text += "    replay with: make sim SEEDS=1 SEED_FROM=" + std::to_string(seed) + '\n';
@@ -139,9 +139,10 @@ bool run_jobs(const Options& o, Totals& totals) {
 void print_totals(const Totals& t) {
     const PacketCounts& p = t.packets;
     const auto n = [](uint64_t v) { return static_cast<unsigned long long>(v); };
-    std::printf("rill_sim: %llu seeds, %llu failed; %llu messages, %.1f MB, %llu s of virtual time\n",
-                n(t.seeds), n(t.failed), n(t.messages), static_cast<double>(t.bytes) / 1e6,
-                n(t.virtual_ms / 1000));
+    std::printf(
+        "rill_sim: %llu seeds, %llu failed; %llu messages, %.1f MB, %llu s of virtual time\n",
+        n(t.seeds), n(t.failed), n(t.messages), static_cast<double>(t.bytes) / 1e6,
+        n(t.virtual_ms / 1000));
     std::printf("  packets: %llu sent, %llu lost, %llu in bursts, %llu duplicated, %llu reordered, "
                 "%llu corrupted, %llu truncated, %llu overflowed, %llu refused, %llu of strangers, "
                 "%llu sends put off\n",
@@ -151,9 +152,10 @@ void print_totals(const Totals& t) {
     std::printf("  hosts: %llu stalls, %llu crashes, %llu leaves, %llu endpoints closed; %llu "
                 "operations ended with an error\n",
                 n(t.stalls), n(t.crashes), n(t.leaves), n(t.closes), n(t.errors));
-    std::printf("  recovery: %llu retransmissions (%llu needless), %llu tail probes, %llu time-outs; "
-                "%llu bytes refused and granted later\n",
-                n(t.retransmits), n(t.spurious), n(t.probes), n(t.timeouts), n(t.refused_bytes));
+    std::printf(
+        "  recovery: %llu retransmissions (%llu needless), %llu tail probes, %llu time-outs; "
+        "%llu bytes refused and granted later\n",
+        n(t.retransmits), n(t.spurious), n(t.probes), n(t.timeouts), n(t.refused_bytes));
 }
 
 int run(int argc, char** argv) {

@@ -66,8 +66,7 @@ void Network::free_slot(uint32_t slot) {
     free_.push_back(slot);
 }
 
-void Network::transmit(SimLink& from, const wire::TxTrain& train, size_t fragment,
-                       Instant leaves) {
+void Network::transmit(SimLink& from, const wire::TxTrain& train, size_t fragment, Instant leaves) {
     size_t entry = 0, used = 0;
     for (size_t left = train.total_bytes; left > 0;) {
         const size_t bytes = std::min(left, train.segment_bytes);
@@ -123,7 +122,8 @@ bool Network::swallowed(uint32_t from, uint32_t to, uint16_t path, size_t fragme
                         Instant leaves) {
     Instant& silent = silent_until_[lane(from, to, path)];
     if (profile_.burst > 0 && leaves >= silent && random_.chance(profile_.burst))
-        silent = leaves + Duration(random_.below(static_cast<uint64_t>(profile_.burst_max.count())));
+        silent =
+            leaves + Duration(random_.below(static_cast<uint64_t>(profile_.burst_max.count())));
     if (leaves < silent) {
         ++counts_.lost_in_bursts;
         return true;
@@ -180,7 +180,8 @@ void Network::transmit_packet(SimLink& from, uint16_t path, std::vector<std::byt
 
 // A datagram with a good checksum that nobody of ours has sent: noise, or a real packet with some of
 // its header gone wrong. It comes from outside, so it cannot know a context's token.
-void Network::send_garbage(const wire::Address& to, std::span<const std::byte> model, Instant when) {
+void Network::send_garbage(const wire::Address& to, std::span<const std::byte> model,
+                           Instant when) {
     ++counts_.garbage;
     Packet packet;
     packet.from = to;

@@ -60,7 +60,7 @@ public:
         handler_ = &handler;
         argument_ = argument;
     }
-    bool waiting() const;          // anything at all
+    bool waiting() const;           // anything at all
     bool waiting_elsewhere() const; // only poll_all will find it
     void set_power(Power power);
     // The route takes smaller packets now. Trains of larger ones are refused, single ones leave in
@@ -72,7 +72,7 @@ public:
 private:
     friend class Network;
     struct Port {
-        wire::Address address; // not valid: closed
+        wire::Address address;      // not valid: closed
         std::deque<uint32_t> queue; // packets, by their slot in the network
         size_t charged = 0;
     };

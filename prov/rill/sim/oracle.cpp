@@ -220,8 +220,9 @@ void Oracle::ended_unmatched(Receive& r, const rdm::Completion& c) {
         if (!r.cancelling) journal_.fail("receive %u is canceled by nobody", r.id);
     } else {
         ++errors_;
-        const bool reason = r.from != kNobody && (parties_[r.from].over ||
-                                                  excused(parties_[r.from].host, parties_[r.at].host));
+        const bool reason =
+            r.from != kNobody &&
+            (parties_[r.from].over || excused(parties_[r.from].host, parties_[r.at].host));
         if (!reason)
             journal_.fail("receive %u fails without a reason: %s", r.id, to_string(c.status));
     }

@@ -19,9 +19,9 @@ inline constexpr uint32_t kNobody = UINT32_MAX;
 // What the oracle knows of an endpoint.
 struct Party {
     uint32_t host = 0;
-    bool over = false;      // closed, left or crashed
+    bool over = false; // closed, left or crashed
     bool crashed = false;
-    bool left = false;      // its host took leave
+    bool left = false; // its host took leave
     Instant over_at = kNever;
 };
 
@@ -59,8 +59,8 @@ struct Receive {
     bool posted = false;
     bool tagged = false;
     bool multi = false;
-    bool sweeps = false;     // takes what is left over
-    bool claimed = false;    // holds a message that is not received yet
+    bool sweeps = false;  // takes what is left over
+    bool claimed = false; // holds a message that is not received yet
     bool cancelling = false;
     bool over = false;
     Status status = Status::ok;
@@ -145,7 +145,7 @@ public:
     void check_matching();
 
 private:
-    struct Class { // messages that every receive treats alike
+    struct Class {                      // messages that every receive treats alike
         std::vector<uint32_t> messages; // in order of sending
         std::vector<uint32_t> taken;    // consumptions, in order of the receives
     };
@@ -182,8 +182,8 @@ private:
     std::vector<uint32_t> taken_by_; // consumption of each message, once assigned
     std::unordered_map<uint64_t, uint32_t> by_first_word_;
     std::unordered_map<uint64_t, uint32_t> flow_orders_;
-    std::vector<uint64_t> receive_orders_;  // by endpoint
-    std::vector<uint64_t> blind_;           // by endpoint: consumptions that named no message
+    std::vector<uint64_t> receive_orders_; // by endpoint
+    std::vector<uint64_t> blind_;          // by endpoint: consumptions that named no message
     uint64_t errors_ = 0;
     uint64_t bytes_received_ = 0;
 };

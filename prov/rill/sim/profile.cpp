@@ -15,7 +15,8 @@ using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-template <class T> T pick(Prng& r, std::initializer_list<T> values) {
+template <class T>
+T pick(Prng& r, std::initializer_list<T> values) {
     return values.begin()[r.below(values.size())];
 }
 
@@ -90,13 +91,13 @@ std::vector<Fault> draw_faults(Prng& r, const Profile& p) {
     const auto when = [&] { return up_to(r, busy + milliseconds(1)); };
     const auto who = [&] { return static_cast<uint32_t>(r.below(p.hosts.size())); };
     while (r.chance(0.25)) {
-        const Duration length = r.chance(0.2) ? up_to(r, seconds(10))
-                                              : milliseconds(10) + up_to(r, milliseconds(300));
+        const Duration length =
+            r.chance(0.2) ? up_to(r, seconds(10)) : milliseconds(10) + up_to(r, milliseconds(300));
         faults.push_back({Fault::Kind::stall, who(), 0, when(), length});
     }
     if (r.chance(0.12))
-        faults.push_back({pick(r, {Fault::Kind::kill, Fault::Kind::power_off}), who(), 0, when(),
-                          Duration{}});
+        faults.push_back(
+            {pick(r, {Fault::Kind::kill, Fault::Kind::power_off}), who(), 0, when(), Duration{}});
     if (r.chance(0.12)) faults.push_back({Fault::Kind::leave, who(), 0, when(), Duration{}});
     if (r.chance(0.12)) {
         const uint32_t host = who();
@@ -110,8 +111,8 @@ std::vector<Fault> draw_faults(Prng& r, const Profile& p) {
 WorkProfile draw_work(Prng& r) {
     WorkProfile w;
     w.actions = pick<uint32_t>(r, {4, 10, 20, 20, 40, 40, 120, 120, 500});
-    w.think = pick<Duration>(r, {microseconds(0), microseconds(5), microseconds(200),
-                                 milliseconds(3)});
+    w.think =
+        pick<Duration>(r, {microseconds(0), microseconds(5), microseconds(200), milliseconds(3)});
     w.receives_first = r.unit();
     w.anonymous = pick(r, {0.0, 0.5, 1.0});
     w.big = w.actions > 40 ? 0.002 : pick(r, {0.0, 0.02, 0.1, 0.3});
@@ -138,17 +139,18 @@ Profile draw_profile(uint64_t seed) {
 std::string describe(const Profile& p) {
     char text[512];
     const NetworkProfile& n = p.network;
-    std::snprintf(text, sizeof text,
-                  "%zu hosts, %u actions an endpoint, %u paths, packets of %zu, buffer %zu, loss %g,"
-                  " burst %g, duplicate %g, reorder %g, again %g, delay %lld us, timeout %lld s,"
-                  " bounce %llu, unscheduled %u/%u, depth %u%s",
-                  p.hosts.size(), p.work.actions, n.paths, p.hosts[0].packet_bytes,
-                  p.hosts[0].receive_buffer, n.loss, n.burst, n.duplicate, n.reorder, n.again,
-                  static_cast<long long>(to_us(n.delay_max)),
-                  static_cast<long long>(to_us(p.stack.transport.peer_timeout) / 1000000),
-                  static_cast<unsigned long long>(p.stack.device.bounce_bytes),
-                  p.stack.transport.initial_window_bytes, p.stack.device.unscheduled_max,
-                  p.stack.send_depth, p.stack.transport.strict_open ? ", strict" : "");
+    std::snprintf(
+        text, sizeof text,
+        "%zu hosts, %u actions an endpoint, %u paths, packets of %zu, buffer %zu, loss %g,"
+        " burst %g, duplicate %g, reorder %g, again %g, delay %lld us, timeout %lld s,"
+        " bounce %llu, unscheduled %u/%u, depth %u%s",
+        p.hosts.size(), p.work.actions, n.paths, p.hosts[0].packet_bytes, p.hosts[0].receive_buffer,
+        n.loss, n.burst, n.duplicate, n.reorder, n.again,
+        static_cast<long long>(to_us(n.delay_max)),
+        static_cast<long long>(to_us(p.stack.transport.peer_timeout) / 1000000),
+        static_cast<unsigned long long>(p.stack.device.bounce_bytes),
+        p.stack.transport.initial_window_bytes, p.stack.device.unscheduled_max, p.stack.send_depth,
+        p.stack.transport.strict_open ? ", strict" : "");
     std::string all = text;
     static constexpr const char* kinds[] = {"stall", "kill",  "power off",
                                             "leave", "close", "shrink"};

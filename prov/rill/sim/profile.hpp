@@ -56,8 +56,8 @@ struct Fault {
 };
 
 struct WorkProfile {
-    uint32_t actions = 20; // of an endpoint
-    Duration think{};      // mean time between two of them
+    uint32_t actions = 20;       // of an endpoint
+    Duration think{};            // mean time between two of them
     double receives_first = 0.5; // how eagerly receives are posted before their messages
     double anonymous = 0.2;      // short messages without data
     double big = 0.02;           // messages over 64 KiB

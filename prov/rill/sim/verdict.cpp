@@ -81,10 +81,9 @@ void Oracle::assign(const Class& c) {
     };
     for (size_t i = takings + 1; i-- > 0;)
         for (size_t j = sent + 1; j-- > 0;)
-            can[i][j] =
-                (i == takings && j == sent) ||
-                (j < sent && can[i][j + 1] && !must_arrive(messages_[c.messages[j]])) ||
-                (i < takings && j < sent && can[i + 1][j + 1] && fits(i, j));
+            can[i][j] = (i == takings && j == sent) ||
+                        (j < sent && can[i][j + 1] && !must_arrive(messages_[c.messages[j]])) ||
+                        (i < takings && j < sent && can[i + 1][j + 1] && fits(i, j));
     if (!can[0][0]) return complain(c);
     for (size_t i = 0, j = 0; j < sent; ++j) {
         if (i < takings && can[i + 1][j + 1] && fits(i, j)) taken_by_[c.messages[j]] = c.taken[i++];
@@ -100,21 +99,22 @@ void Oracle::complain(const Class& c) {
                !must_arrive(messages_[c.messages[next]]))
             ++next;
         if (next == c.messages.size())
-            return journal_.fail("receive %u took a message from %d (%llu bytes, tag %llx) that was "
-                                 "never sent, or sent once and taken before",
-                                 t.receive, static_cast<int>(t.from),
-                                 static_cast<unsigned long long>(t.total),
-                                 static_cast<unsigned long long>(t.tag));
+            return journal_.fail(
+                "receive %u took a message from %d (%llu bytes, tag %llx) that was "
+                "never sent, or sent once and taken before",
+                t.receive, static_cast<int>(t.from), static_cast<unsigned long long>(t.total),
+                static_cast<unsigned long long>(t.tag));
         if (!compatible(t, messages_[c.messages[next]]))
-            return journal_.fail("receive %u overtook: message %u of its class comes next, it has %d",
-                                 t.receive, c.messages[next], static_cast<int>(t.message));
+            return journal_.fail(
+                "receive %u overtook: message %u of its class comes next, it has %d", t.receive,
+                c.messages[next], static_cast<int>(t.message));
         ++next;
     }
     for (; next < c.messages.size(); ++next) {
         const Message& m = messages_[c.messages[next]];
         if (!must_arrive(m)) continue;
-        return journal_.fail("message %u from %u to %u is lost: %llu bytes, tag %llx, %s", m.id, m.from,
-                             m.to, static_cast<unsigned long long>(m.length),
+        return journal_.fail("message %u from %u to %u is lost: %llu bytes, tag %llx, %s", m.id,
+                             m.from, m.to, static_cast<unsigned long long>(m.length),
                              static_cast<unsigned long long>(m.tag),
                              m.over ? to_string(m.status) : "not reported");
     }
@@ -151,8 +151,8 @@ void Oracle::check_overtaking(uint32_t later) {
             continue;
         const uint32_t t = taken_by_[e.id];
         if (t == kNobody ? must_arrive(e) : before(taken, t))
-            journal_.fail("receive %u took message %u, but message %u was sent before and fits", r.id,
-                          m.id, e.id);
+            journal_.fail("receive %u took message %u, but message %u was sent before and fits",
+                          r.id, m.id, e.id);
     }
 }
 

@@ -72,7 +72,8 @@ uint64_t Program::draw_length() {
         return sizes[random_.below(std::size(sizes))];
     }
     if (what < 0.6) return random_.below(300);
-    if (what < 0.8) return packet - random_.below(std::min<uint64_t>(packet, 120)) + random_.below(4);
+    if (what < 0.8)
+        return packet - random_.below(std::min<uint64_t>(packet, 120)) + random_.below(4);
     if (what < 0.9) return 16384 - 1 + random_.below(3);
     return random_.below(20000);
 }
@@ -146,9 +147,12 @@ void Program::aim(Receive& r, const Message& at) {
 void Program::loosen(Receive& r) {
     if (!r.tagged) return;
     const double what = random_.unit();
-    if (what < 0.15) r.ignore = UINT64_MAX;
-    else if (what < 0.3) r.ignore = 3;
-    else if (what < 0.35) r.ignore = kHighTag;
+    if (what < 0.15)
+        r.ignore = UINT64_MAX;
+    else if (what < 0.3)
+        r.ignore = 3;
+    else if (what < 0.35)
+        r.ignore = kHighTag;
 }
 
 void Program::draw_receive(Receive& r) {
@@ -226,8 +230,8 @@ Status Program::try_send() {
     q.has_data = m.has_data;
     q.inject = m.inject;
     q.report = m.report;
-    const Status s = q.iov_count > rdm::kIovMax ? Status::invalid
-                                                : endpoint_object()->send(q, events_.now());
+    const Status s =
+        q.iov_count > rdm::kIovMax ? Status::invalid : endpoint_object()->send(q, events_.now());
     if (is_ok(s)) {
         oracle_.posted(m);
         if (m.inject) m.buffer.release();

@@ -308,8 +308,7 @@ RunResult World::result() {
     totals_.bytes = oracle_.bytes_received();
     totals_.errors = oracle_.errors();
     totals_.packets = network_.counts();
-    totals_.virtual_ms =
-        static_cast<uint64_t>(to_us(events_.now() - profile_.start) / 1000);
+    totals_.virtual_ms = static_cast<uint64_t>(to_us(events_.now() - profile_.start) / 1000);
     for (auto& h : hosts_) {
         totals_.retransmits += h->counters().get(obs::Counter::tx_retransmits);
         totals_.timeouts += h->counters().get(obs::Counter::tx_timeouts);

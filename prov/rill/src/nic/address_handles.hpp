@@ -19,14 +19,14 @@ namespace rill::nic {
 //   opening, resolved --unreachable, dead, gone--> ended --answer to a knock, message--> resolved
 struct AddressHandle {
     wire::Address address;
-    uint32_t users = 0;                    // 0: free
-    uint32_t remote = 0;                   // the peer's queue pair; 0: not known yet
-    uint32_t watchers = 0;                 // directed receives that wait for this peer
+    uint32_t users = 0;    // 0: free
+    uint32_t remote = 0;   // the peer's queue pair; 0: not known yet
+    uint32_t watchers = 0; // directed receives that wait for this peer
     transport::Context* opening = nullptr;
     transport::Context* watched = nullptr;
     transport::Peer* peer = nullptr;
     Status ended = Status::ok;
-    Instant knocked{};                     // ended: when an opening was last tried
+    Instant knocked{}; // ended: when an opening was last tried
 };
 
 class AddressHandleTable {

@@ -16,8 +16,8 @@ Device::Device(const Config& config, const transport::Config& transport, wire::L
                const SipKey& secret, obs::Counters& counters, Log& log)
     : config_(config), counters_(counters), log_(log), link_(link), queue_pairs_(1),
       completions_(kCompletionEntries), flows_(config.flows_max), inbound_(config.inbound_max),
-      bounce_(config.envelopes_max, config.bounce_bytes), works_(UINT32_MAX),
-      outboxes_(UINT32_MAX), transport_(transport, link, secret, *this, counters) {}
+      bounce_(config.envelopes_max, config.bounce_bytes), works_(UINT32_MAX), outboxes_(UINT32_MAX),
+      transport_(transport, link, secret, *this, counters) {}
 
 Device::~Device() {
     inbound_.for_each([this](Inbound& in) { bounce_.give_back(in.bounce); });
@@ -25,7 +25,8 @@ Device::~Device() {
 
 Status Device::create_queue_pair(wire::Address& bound, uint32_t& number) {
     uint32_t n = 1;
-    while (n < queue_pairs_.size() && queue_pairs_[n]) ++n;
+    while (n < queue_pairs_.size() && queue_pairs_[n])
+        ++n;
     if (n > config_.queue_pairs_max) return Status::no_memory;
     auto qp = std::make_unique<QueuePair>(config_.receives_max);
     if (Status s = link_.open_port(bound, qp->port); !is_ok(s)) return s;

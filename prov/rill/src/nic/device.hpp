@@ -69,7 +69,10 @@ public:
     void rename(uint32_t slot, uint64_t source);
     void release_flow(uint32_t slot); // after flow_ended
     void release_bounce(void* buffer) { bounce_.give_back(static_cast<std::byte*>(buffer)); }
-    template <class F> void for_each_flow(F&& f) { flows_.for_each(f); }
+    template <class F>
+    void for_each_flow(F&& f) {
+        flows_.for_each(f);
+    }
 
     // ---- running
     bool run(Instant now, bool poll_all); // true: something moved
@@ -137,8 +140,8 @@ private:
     void on_fragment(transport::Context& from, wire::PortId port, const wire::RecordView& r);
     void on_granted(transport::Context& from, const wire::RecordView& r);
     void on_abort(transport::Context& from, wire::PortId port, const wire::RecordView& r);
-    void take(PostedReceive& r, MatchTable& table, uint64_t total, Inbound* in,
-              CompletionEntry& e, IovView& iov, uint64_t& base, uint64_t& capacity);
+    void take(PostedReceive& r, MatchTable& table, uint64_t total, Inbound* in, CompletionEntry& e,
+              IovView& iov, uint64_t& base, uint64_t& capacity);
     void place_payload(Inbound& in, uint64_t offset, std::span<const std::byte> payload);
     Inbound* open_inbound(RxFlow& flow, MsgNo no, uint32_t unscheduled);
     void steer(Inbound& in, IovView iov, uint64_t base, uint64_t capacity, uint32_t request);

@@ -24,27 +24,28 @@ enum class SendOp : uint8_t {
 enum SendFlags : uint8_t {
     kSendTagged = 1 << 0,
     kSendImmediate = 1 << 1,
-    kSendDelivery = 1 << 2,  // the peer's notice is wanted after delivery
-    kSendInline = 1 << 3,    // message: the payload is copied when the packet is built, no `sent` entry;
-                             // granted: the buffer outlives the queue pair
-    kSendFirst = 1 << 4,     // message number 0 of its flow: carries the endpoint's address
+    kSendDelivery = 1 << 2, // the peer's notice is wanted after delivery
+    kSendInline =
+        1 << 3, // message: the payload is copied when the packet is built, no `sent` entry;
+                // granted: the buffer outlives the queue pair
+    kSendFirst = 1 << 4, // message number 0 of its flow: carries the endpoint's address
 };
 
 struct SendEntry {
     SendOp op{};
     uint8_t flags = 0;
-    uint8_t status = 0;          // done: a Status
+    uint8_t status = 0; // done: a Status
     uint8_t iov_count = 0;
-    uint32_t request = 0;        // returned in the `sent` entry
-    uint32_t target = 0;         // message, granted, abort: address handle; grant, done: receive flow
-    uint32_t flow = 0;           // message, abort: the software's number of its send flow
+    uint32_t request = 0; // returned in the `sent` entry
+    uint32_t target = 0;  // message, granted, abort: address handle; grant, done: receive flow
+    uint32_t flow = 0;    // message, abort: the software's number of its send flow
     uint32_t msg_no = 0;
-    uint32_t count = 0;          // message: unscheduled bytes; done: messages
-    uint64_t tag = 0;            // granted, grant: offset in the message
+    uint32_t count = 0; // message: unscheduled bytes; done: messages
+    uint64_t tag = 0;   // granted, grant: offset in the message
     uint64_t immediate = 0;
-    uint64_t length = 0;         // message: total; granted, grant: bytes asked for
-    const iovec* iov = nullptr;  // stays valid until `sent` (inline: until the notice)
-    wire::GrantId grant;         // granted, grant
+    uint64_t length = 0;        // message: total; granted, grant: bytes asked for
+    const iovec* iov = nullptr; // stays valid until `sent` (inline: until the notice)
+    wire::GrantId grant;        // granted, grant
 };
 static_assert(sizeof(SendEntry) == 64);
 
@@ -60,7 +61,7 @@ enum class ReceiveOp : uint8_t {
 enum ReceiveFlags : uint8_t {
     kReceiveTagged = 1 << 0,
     kReceiveMulti = 1 << 1,
-    kReceiveSkip = 1 << 2,  // turn: the message was aborted, nothing is matched
+    kReceiveSkip = 1 << 2, // turn: the message was aborted, nothing is matched
 };
 
 struct ReceiveEntry {
@@ -68,15 +69,15 @@ struct ReceiveEntry {
     uint8_t flags = 0;
     uint8_t iov_count = 0;
     uint8_t reserved = 0;
-    uint32_t request = 0;        // turn: returned as it is
-    uint32_t flow = 0;           // turn: receive flow
+    uint32_t request = 0; // turn: returned as it is
+    uint32_t flow = 0;    // turn: receive flow
     uint32_t msg_no = 0;
-    uint64_t tag = 0;            // steer: where the message starts in the buffer
-    uint64_t ignore = 0;         // turn: message length
+    uint64_t tag = 0;             // steer: where the message starts in the buffer
+    uint64_t ignore = 0;          // turn: message length
     uint64_t source = UINT64_MAX; // post: number of the peer that may match, or any
-    uint64_t minimum = 0;        // multi: a buffer with less left is given back; steer: capacity
+    uint64_t minimum = 0;         // multi: a buffer with less left is given back; steer: capacity
     const iovec* iov = nullptr;
-    wire::GrantId inbound;       // turn, steer, drop
+    wire::GrantId inbound; // turn, steer, drop
 };
 static_assert(sizeof(ReceiveEntry) == 64);
 
@@ -93,7 +94,7 @@ enum class EntryKind : uint8_t {
     grant = 8,      // the peer asks for bytes
     done = 9,       // the peer's completion notice
     canceled = 10,
-    filled = 11,    // all bytes of a grant have arrived
+    filled = 11, // all bytes of a grant have arrived
 };
 
 enum EntryFlags : uint8_t {
@@ -110,18 +111,18 @@ enum EntryFlags : uint8_t {
 struct CompletionEntry {
     EntryKind kind{};
     uint8_t flags = 0;
-    uint8_t status = 0;          // done: a Status
+    uint8_t status = 0; // done: a Status
     uint8_t reserved = 0;
-    uint32_t request = 0;        // of the receive that matched, or of the send
-    uint32_t flow = 0;           // receive flow; grant, done: our send flow
+    uint32_t request = 0; // of the receive that matched, or of the send
+    uint32_t flow = 0;    // receive flow; grant, done: our send flow
     uint32_t msg_no = 0;
-    uint64_t tag = 0;            // grant: offset
+    uint64_t tag = 0; // grant: offset
     uint64_t immediate = 0;
-    uint64_t total = 0;          // message length; grant: bytes asked for
-    void* buffer = nullptr;      // bounce buffer, or where a multi-receive message starts
-    uint32_t length = 0;         // payload bytes in the bounce buffer; done: count
-    uint32_t unscheduled = 0;    // bytes that come without a grant
-    wire::GrantId inbound;       // slot UINT32_MAX: the message was complete in one packet
+    uint64_t total = 0;       // message length; grant: bytes asked for
+    void* buffer = nullptr;   // bounce buffer, or where a multi-receive message starts
+    uint32_t length = 0;      // payload bytes in the bounce buffer; done: count
+    uint32_t unscheduled = 0; // bytes that come without a grant
+    wire::GrantId inbound;    // slot UINT32_MAX: the message was complete in one packet
 };
 static_assert(sizeof(CompletionEntry) == 64);
 

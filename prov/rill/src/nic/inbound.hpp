@@ -23,13 +23,13 @@ struct Inbound {
     MsgNo msg_no;
     Destination destination = Destination::discard;
     bool has_envelope = false;
-    uint32_t request = 0;          // of the receive, once matched
-    uint32_t unscheduled = 0;      // bytes that come without a grant
+    uint32_t request = 0;     // of the receive, once matched
+    uint32_t unscheduled = 0; // bytes that come without a grant
     uint32_t unscheduled_got = 0;
-    std::byte* bounce = nullptr;   // `unscheduled` bytes
-    IovView iov;                   // user buffer
-    uint64_t iov_base = 0;         // multi-receive: where this message starts in it
-    uint64_t capacity = 0;         // bytes of the buffer that are this message's
+    std::byte* bounce = nullptr; // `unscheduled` bytes
+    IovView iov;                 // user buffer
+    uint64_t iov_base = 0;       // multi-receive: where this message starts in it
+    uint64_t capacity = 0;       // bytes of the buffer that are this message's
     uint64_t grant_offset = 0;
     uint64_t grant_length = 0;
     uint64_t grant_got = 0;
@@ -65,7 +65,10 @@ public:
     }
     bool room(uint32_t n) const { return pool_.live() + n <= pool_.limit(); }
     uint32_t live() const { return pool_.live(); }
-    template <class F> void for_each(F&& f) { pool_.for_each(f); }
+    template <class F>
+    void for_each(F&& f) {
+        pool_.for_each(f);
+    }
 
 private:
     static uint64_t key(const RxFlow& flow, MsgNo no) {

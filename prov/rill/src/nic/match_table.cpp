@@ -39,7 +39,8 @@ void MatchTable::grow(MaskClass& c) {
     // Order within a new bucket must stay the order of posting. A new bucket gets its entries from
     // one old bucket only, and that one is in order.
     for (uint32_t i = 0; i < old_buckets; ++i)
-        while (PostedReceive* r = old[i].pop_front()) c.bucket(r->tag).push_back(*r);
+        while (PostedReceive* r = old[i].pop_front())
+            c.bucket(r->tag).push_back(*r);
 }
 
 PostedReceive* MatchTable::post(uint64_t tag, uint64_t ignore, uint64_t source) {

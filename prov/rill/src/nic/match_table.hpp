@@ -20,9 +20,9 @@ struct PostedReceive : ListHook<BucketTag>, ListHook<PostOrderTag> {
     uint64_t tag = 0;
     uint64_t ignore = 0;
     uint64_t source = UINT64_MAX;
-    uint64_t sequence = 0;   // order of posting: the earliest that fits wins
-    uint64_t length = 0;     // bytes of the scatter list
-    uint64_t used = 0;       // multi-receive: bytes given to messages so far
+    uint64_t sequence = 0; // order of posting: the earliest that fits wins
+    uint64_t length = 0;   // bytes of the scatter list
+    uint64_t used = 0;     // multi-receive: bytes given to messages so far
     uint64_t minimum = 0;
     IovView iov;
     uint32_t request = 0;

@@ -52,7 +52,8 @@ bool put_inline_message(transport::Outgoing& p, size_t limit, const SendWork& w)
     return true;
 }
 
-template <class Record> bool put_record(transport::Outgoing& p, size_t limit, const Record& r) {
+template <class Record>
+bool put_record(transport::Outgoing& p, size_t limit, const Record& r) {
     if (space(p, limit) < sizeof r) return false;
     wire::store(p.append(sizeof r), r);
     return true;

@@ -18,13 +18,13 @@ struct OutboxTag;
 // A send-queue entry that the device works on.
 struct SendWork : ListHook<OutboxTag> {
     SendEntry entry;
-    uint32_t queue_pair = 0;      // ours
-    uint32_t remote = 0;          // records: the peer's queue pair, or the peer's flow number
-    bool forgotten = false;       // its endpoint is closed: no `sent` entry
-    bool cut = false;             // all packets are made
-    uint32_t packets = 0;         // with slices that are not released
-    uint64_t next = 0;            // bytes of the message or grant that are in packets
-    wire::SourceInfo source;      // kSendFirst
+    uint32_t queue_pair = 0; // ours
+    uint32_t remote = 0;     // records: the peer's queue pair, or the peer's flow number
+    bool forgotten = false;  // its endpoint is closed: no `sent` entry
+    bool cut = false;        // all packets are made
+    uint32_t packets = 0;    // with slices that are not released
+    uint64_t next = 0;       // bytes of the message or grant that are in packets
+    wire::SourceInfo source; // kSendFirst
 
     // Whether packets refer to the host's buffer instead of copying it.
     bool bulk() const {
@@ -56,7 +56,8 @@ public:
     // Notices wait no longer. False when there are none.
     bool promote_notices() {
         if (notices_.empty()) return false;
-        while (SendWork* w = notices_.pop_front()) small_.push_back(*w);
+        while (SendWork* w = notices_.pop_front())
+            small_.push_back(*w);
         return true;
     }
 
@@ -71,7 +72,8 @@ public:
             if (SendWork* w = list->pop_front()) return w;
         return nullptr;
     }
-    template <class F> void for_each(F&& f) {
+    template <class F>
+    void for_each(F&& f) {
         for (auto* list : {&small_, &notices_, &bulk_})
             for (SendWork *w = list->front(), *n; w; w = n) {
                 n = list->next(*w);

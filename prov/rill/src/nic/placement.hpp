@@ -9,12 +9,12 @@ namespace rill::nic {
 struct PlacementFacts {
     enum class Kind : uint8_t { envelope, fragment, granted };
     Kind kind = Kind::envelope;
-    bool endpoint = false;   // the queue pair it names exists
-    bool in_bounds = false;  // offset and length lie inside what was announced or granted
-    bool over = false;       // its message has had its turn and is no longer in progress
-    bool in_turn = false;    // envelope: all earlier messages of the flow have been matched
-    bool matched = false;    // envelope: a posted receive fits; fragment: its message has a buffer
-    bool grant = false;      // granted: the grant exists and belongs to this peer
+    bool endpoint = false;  // the queue pair it names exists
+    bool in_bounds = false; // offset and length lie inside what was announced or granted
+    bool over = false;      // its message has had its turn and is no longer in progress
+    bool in_turn = false;   // envelope: all earlier messages of the flow have been matched
+    bool matched = false;   // envelope: a posted receive fits; fragment: its message has a buffer
+    bool grant = false;     // granted: the grant exists and belongs to this peer
     bool bounce_room = false;
 };
 

@@ -203,7 +203,8 @@ void Device::place_payload(Inbound& in, uint64_t offset, std::span<const std::by
     switch (in.destination) {
     case Destination::user: {
         uint64_t room = in.capacity > offset ? in.capacity - offset : 0;
-        scatter(in.iov, in.iov_base + offset, payload.first(std::min<uint64_t>(room, payload.size())));
+        scatter(in.iov, in.iov_base + offset,
+                payload.first(std::min<uint64_t>(room, payload.size())));
         count_placed(Way::direct, payload.size());
         break;
     }
@@ -229,7 +230,8 @@ void Device::on_message(transport::Context& from, wire::PortId port, const wire:
     Inbound* in = inbound_.find(*flow, no);
     bool tagged = r.flags & wire::kTagged;
     MatchTable& table = qp->table(tagged);
-    PlacementFacts facts{.kind = PlacementFacts::Kind::envelope, .endpoint = true, .in_bounds = true};
+    PlacementFacts facts{
+        .kind = PlacementFacts::Kind::envelope, .endpoint = true, .in_bounds = true};
     facts.over = no < flow->turn;
     facts.in_turn = no == flow->turn && flow->introduced;
     PostedReceive* posted = facts.in_turn ? table.find(m.tag, flow->source) : nullptr;
@@ -258,7 +260,7 @@ void Device::on_message(transport::Context& from, wire::PortId port, const wire:
     // Fragments came before and found no room; a receive that takes the message cannot have them.
     bool refused = in && in->destination == Destination::discard && in->unscheduled_got > 0;
 
-    CompletionEntry& e = new_entry(facts.matched  ? EntryKind::matched
+    CompletionEntry& e = new_entry(facts.matched   ? EntryKind::matched
                                    : facts.in_turn ? EntryKind::unexpected
                                                    : EntryKind::early);
     e.flags = (tagged ? kEntryTagged : 0) | (r.flags & wire::kImmediate ? kEntryImmediate : 0) |
@@ -278,7 +280,8 @@ void Device::on_message(transport::Context& from, wire::PortId port, const wire:
             count_placed(Way::direct, r.payload.size());
         }
     } else if (single) {
-        if (way == Way::bounce && m.unscheduled > 0) std::memcpy(bounce, r.payload.data(), r.payload.size());
+        if (way == Way::bounce && m.unscheduled > 0)
+            std::memcpy(bounce, r.payload.data(), r.payload.size());
         if (way == Way::discard) { // kept as an inbound message that the grant asks for in whole
             in = open_inbound(*flow, no, m.unscheduled);
             in->has_envelope = true;

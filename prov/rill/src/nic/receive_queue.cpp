@@ -29,8 +29,8 @@ void Device::post(QueuePair& qp, const ReceiveEntry& e) {
     bool tagged = e.flags & kReceiveTagged;
     MatchTable& table = qp.table(tagged);
     // Untagged receives ignore the tag altogether.
-    PostedReceive* r = tagged ? table.post(e.tag, e.ignore, e.source)
-                              : table.post(0, UINT64_MAX, e.source);
+    PostedReceive* r =
+        tagged ? table.post(e.tag, e.ignore, e.source) : table.post(0, UINT64_MAX, e.source);
     if (!r) { // the host counts what it posts; over its limit it has itself to blame
         log_.print(LogLevel::warn, "receive queue overrun on queue pair %u", qp.number);
         return;

@@ -20,10 +20,10 @@ struct RxFlow {
     uint32_t number = 0;                   // the sender's
     uint32_t queue_pair = 0;               // ours
     uint32_t slot = 0;
-    MsgNo turn{0};                         // the message that is matched next
-    uint64_t source = UINT64_MAX;          // what posted receives call the sender
-    bool introduced = false;               // the software has named the source
-    wire::SourceInfo info;                 // valid once message 0 has come
+    MsgNo turn{0};                // the message that is matched next
+    uint64_t source = UINT64_MAX; // what posted receives call the sender
+    bool introduced = false;      // the software has named the source
+    wire::SourceInfo info;        // valid once message 0 has come
 };
 
 class RxFlowTable {
@@ -51,7 +51,10 @@ public:
         pool_.free(&f);
     }
     bool full() const { return pool_.live() == pool_.limit(); }
-    template <class F> void for_each(F&& f) { pool_.for_each(f); }
+    template <class F>
+    void for_each(F&& f) {
+        pool_.for_each(f);
+    }
 
 private:
     static uint64_t key(const transport::Peer& peer, uint32_t number) {

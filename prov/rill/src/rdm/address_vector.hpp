@@ -24,7 +24,7 @@ public:
     AddressVector& operator=(const AddressVector&) = delete;
 
     [[nodiscard]] Status insert(const wire::Address& address, SourceId& id);
-    [[nodiscard]] Status remove(SourceId id); // not_found
+    [[nodiscard]] Status remove(SourceId id);       // not_found
     const wire::Address* lookup(SourceId id) const; // null: no such index
     // The index of an address, or kUnknownSource.
     SourceId find(const wire::Address& address) const;

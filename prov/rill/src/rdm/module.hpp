@@ -25,7 +25,7 @@ class Endpoint;
 struct ModuleConfig {
     transport::Config transport;
     nic::Config device;
-    uint32_t send_depth = 1024;        // operations of an endpoint whose message has not left entirely
+    uint32_t send_depth = 1024; // operations of an endpoint whose message has not left entirely
     uint32_t pending_depth = 1u << 20; // sends of a domain that wait for a grant or notice
     uint32_t receive_depth = 1u << 20; // posted receives of an endpoint
 };
@@ -72,7 +72,10 @@ public:
     void want_review() { review_wanted_ = true; }
     void free_send_flow(SendFlow& f);
     void set_arrival(wire::GrantId inbound, Arrival* a);
-    template <class F> void for_each_flow(F&& f) { receive_flows_.for_each(f); }
+    template <class F>
+    void for_each_flow(F&& f) {
+        receive_flows_.for_each(f);
+    }
     void release_flow(ReceiveFlow& f); // with the device's
     void drop_flow(ReceiveFlow& f);
 
@@ -91,16 +94,16 @@ private:
     ModuleConfig config_;
     Log& log_;
     std::unique_ptr<nic::Device> device_;
-    std::vector<Endpoint*> endpoints_;        // by queue pair number; null: closed
+    std::vector<Endpoint*> endpoints_; // by queue pair number; null: closed
     Pool<SendOperation> send_operations_;
     Pool<ReceiveOperation> receive_operations_{UINT32_MAX};
-    Pool<Arrival> arrivals_{UINT32_MAX};      // bounded by the device's inbound and bounce limits
+    Pool<Arrival> arrivals_{UINT32_MAX}; // bounded by the device's inbound and bounce limits
     SendFlowTable send_flows_;
     Pool<ReceiveFlow> receive_flows_{UINT32_MAX};
     std::vector<ReceiveFlow*> flow_by_slot_;
     std::vector<Arrival*> arrival_by_inbound_;
     bool review_wanted_ = false;
-    uint32_t watched_flows_ = 0;  // as of the last review
+    uint32_t watched_flows_ = 0; // as of the last review
     Instant reviewed_at_{};
     bool leaving_ = false;
     bool farewell_ = false;

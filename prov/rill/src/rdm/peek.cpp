@@ -42,7 +42,8 @@ Status ReceiveSide::peek(const PeekRequest& r, Instant now) {
 
 Status ReceiveSide::receive_claimed(const RecvRequest& r, bool drop, Instant now) {
     Arrival* a = claimed_.front();
-    while (a && (a->claim != r.context || a->tagged() != r.tagged)) a = claimed_.next(*a);
+    while (a && (a->claim != r.context || a->tagged() != r.tagged))
+        a = claimed_.next(*a);
     if (!a) return Status::not_found;
     if (!sink_.has_room()) return Status::again;
     if (drop) {

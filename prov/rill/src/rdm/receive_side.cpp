@@ -215,8 +215,7 @@ void ReceiveSide::free_arrival(Arrival& a) {
     if (--f.live == 0 && f.ended) module_.release_flow(f);
 }
 
-Arrival* ReceiveSide::find_unexpected(bool tagged, uint64_t tag, uint64_t ignore,
-                                      SourceId source) {
+Arrival* ReceiveSide::find_unexpected(bool tagged, uint64_t tag, uint64_t ignore, SourceId source) {
     ArrivalQueue& q = unexpected(tagged);
     for (Arrival* a = q.front(); a; a = q.next(*a)) {
         if (tagged && ((a->tag ^ tag) & ~ignore)) continue;
@@ -339,8 +338,7 @@ void ReceiveSide::on_matched(ReceiveFlow& f, const nic::CompletionEntry& e, Inst
 
 void ReceiveSide::on_unmatched(ReceiveFlow& f, const nic::CompletionEntry& e, Instant now) {
     bool early = e.kind == nic::EntryKind::early;
-    Arrival* a =
-        make_arrival(f, e, early ? Arrival::State::early : Arrival::State::unexpected);
+    Arrival* a = make_arrival(f, e, early ? Arrival::State::early : Arrival::State::unexpected);
     if (e.inbound.slot == UINT32_MAX) a->bounce = e.buffer;
     if (early && f.early.contains(e.msg_no)) { // its abort has overtaken it
         free_arrival(*a);
@@ -518,7 +516,8 @@ void ReceiveSide::close(Instant now) {
         }
         module_.drop_flow(f);
     });
-    while (ReceiveOperation* op = posted_.front()) free_operation(*op);
+    while (ReceiveOperation* op = posted_.front())
+        free_operation(*op);
 }
 
 } // namespace rill::rdm

@@ -29,14 +29,14 @@ struct ReceiveOperation : ListHook<PostedTag> {
     uint64_t tag = 0;
     uint64_t ignore = 0;
     uint64_t length = 0;
-    uint64_t used = 0;               // multi: bytes that messages have taken by way of the software
-    uint32_t messages = 0;           // arriving into it now
-    uint32_t watched = UINT32_MAX;   // address handle, while a directed receive waits for it
+    uint64_t used = 0;             // multi: bytes that messages have taken by way of the software
+    uint32_t messages = 0;         // arriving into it now
+    uint32_t watched = UINT32_MAX; // address handle, while a directed receive waits for it
     Status ending = Status::canceled; // what a cancellation reports
     bool tagged = false;
     bool multi = false;
     bool report = true;
-    bool spent = false;              // multi: takes no further message
+    bool spent = false; // multi: takes no further message
     uint8_t iov_count = 0;
     iovec iov[kIovMax];
 };
@@ -48,9 +48,9 @@ struct ReceiveFlow {
     uint32_t turn = 0;
     SourceId source = kUnknownSource;
     bool introduced = false;
-    bool turning = false;            // a `turn` is with the device
-    bool ended = false;              // the peer is over: freed with its last arrival
-    uint32_t live = 0;               // arrivals
+    bool turning = false; // a `turn` is with the device
+    bool ended = false;   // the peer is over: freed with its last arrival
+    uint32_t live = 0;    // arrivals
     List<Arrival, FlowArrivalTag> arrivals;
     std::unordered_map<uint32_t, Arrival*> early; // by message number
 };
@@ -65,22 +65,22 @@ struct Arrival : ListHook<FlowArrivalTag>, ListHook<QueueTag> {
 
     ReceiveFlow* flow = nullptr;
     State state = State::early;
-    uint8_t flags = 0;               // nic::EntryFlags of its envelope
-    bool arrived = false;            // all unscheduled bytes are here
-    bool granted = false;            // a grant is under way
-    bool noticed = false;            // the sender has been told
-    bool aborted = false;            // the sender dropped it: only keeps its turn
+    uint8_t flags = 0;    // nic::EntryFlags of its envelope
+    bool arrived = false; // all unscheduled bytes are here
+    bool granted = false; // a grant is under way
+    bool noticed = false; // the sender has been told
+    bool aborted = false; // the sender dropped it: only keeps its turn
     Status failed = Status::ok;
     uint32_t msg_no = 0;
     uint32_t unscheduled = 0;
     uint64_t tag = 0;
     uint64_t data = 0;
     uint64_t total = 0;
-    void* bounce = nullptr;          // payload of a message that came in one packet
-    wire::GrantId inbound;           // of one that did not
+    void* bounce = nullptr; // payload of a message that came in one packet
+    wire::GrantId inbound;  // of one that did not
     ReceiveOperation* operation = nullptr;
-    void* claim = nullptr;           // context of the peek that claimed it
-    void* buffer = nullptr;          // multi-receive: where it starts
+    void* claim = nullptr;  // context of the peek that claimed it
+    void* buffer = nullptr; // multi-receive: where it starts
     uint64_t capacity = 0;
 
     bool tagged() const { return flags & nic::kEntryTagged; }
@@ -149,9 +149,9 @@ private:
     CompletionSink& sink_;
     uint32_t queue_pair_ = 0;
     uint32_t posted_count_ = 0;
-    size_t multi_minimum_ = 64;          // bytes; what fi_endpoint(3) leaves to providers
+    size_t multi_minimum_ = 64;                // bytes; what fi_endpoint(3) leaves to providers
     List<ReceiveOperation, PostedTag> posted_; // all live operations, in order
-    ArrivalQueue tagged_;                // unexpected, in matching order
+    ArrivalQueue tagged_;                      // unexpected, in matching order
     ArrivalQueue untagged_;
     ArrivalQueue claimed_;
 };

@@ -18,11 +18,11 @@ inline constexpr SourceId kUnknownSource = UINT64_MAX; // completion: not in the
 // at the peer and will be delivered without us; delivery: when it lies in the peer's buffer.
 enum class Level : uint8_t { inject, transmit, delivery };
 
-inline constexpr size_t kIovMax = 16;       // entries of a scatter list in one operation
+inline constexpr size_t kIovMax = 16; // entries of a scatter list in one operation
 inline constexpr size_t kInjectBytesMax = 256;
 
 struct SendRequest {
-    const iovec* iov = nullptr;  // copied; the buffers it names stay the program's until completion
+    const iovec* iov = nullptr; // copied; the buffers it names stay the program's until completion
     size_t iov_count = 0;
     SourceId destination = 0;
     uint64_t tag = 0;
@@ -31,8 +31,8 @@ struct SendRequest {
     Level level = Level::transmit;
     bool tagged = false;
     bool has_data = false;
-    bool inject = false;         // copy the payload now: the buffer is the program's on return
-    bool report = true;          // write a completion on success (errors are always reported)
+    bool inject = false; // copy the payload now: the buffer is the program's on return
+    bool report = true;  // write a completion on success (errors are always reported)
 };
 
 struct RecvRequest {
@@ -43,7 +43,7 @@ struct RecvRequest {
     uint64_t ignore = 0;
     void* context = nullptr;
     bool tagged = false;
-    bool multi = false;          // one entry only; serves messages until less than the minimum is left
+    bool multi = false; // one entry only; serves messages until less than the minimum is left
     bool report = true;
 };
 
@@ -53,8 +53,8 @@ struct PeekRequest {
     uint64_t ignore = 0;
     void* context = nullptr;
     bool tagged = true;
-    bool claim = false;          // hold the message for recv_claimed() with the same context
-    bool discard = false;        // drop it
+    bool claim = false;   // hold the message for recv_claimed() with the same context
+    bool discard = false; // drop it
 };
 
 // What happened, in the order of becoming visible. kinds are bits: a receive may carry data too.
@@ -71,10 +71,10 @@ enum CompletionKind : uint32_t {
 struct Completion {
     void* context = nullptr;
     uint32_t kinds = 0;
-    Status status = Status::ok;  // not_found: a peek that missed; truncated: see overflow
-    uint64_t length = 0;         // bytes received (after truncation); peek: the message's length
-    uint64_t overflow = 0;       // bytes that did not fit
-    void* buffer = nullptr;      // multi-receive: where this message starts
+    Status status = Status::ok; // not_found: a peek that missed; truncated: see overflow
+    uint64_t length = 0;        // bytes received (after truncation); peek: the message's length
+    uint64_t overflow = 0;      // bytes that did not fit
+    void* buffer = nullptr;     // multi-receive: where this message starts
     uint64_t data = 0;
     uint64_t tag = 0;
     SourceId source = kUnknownSource;

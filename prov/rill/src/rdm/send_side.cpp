@@ -171,8 +171,7 @@ void SendSide::fail(Module& module, SendFlow& flow, Status why) {
 void SendSide::on_grant(Module& module, SendFlow& flow, const nic::CompletionEntry& e,
                         Instant now) {
     SendOperation* op = flow.find(e.msg_no);
-    if (!op || op->done || e.tag > op->length || e.total > op->length - e.tag ||
-        e.total == 0)
+    if (!op || op->done || e.tag > op->length || e.total > op->length - e.tag || e.total == 0)
         return;
     ++op->readers;
     nic::SendEntry g;

@@ -25,14 +25,14 @@ struct SendOperation {
     void* context = nullptr;
     uint64_t length = 0;
     uint32_t msg_no = 0;
-    uint32_t readers = 0;       // send-queue entries that read the buffer
+    uint32_t readers = 0; // send-queue entries that read the buffer
     Level level = Level::transmit;
     Status status = Status::ok;
     bool tagged = false;
-    bool report = true;         // success is reported
-    bool reported = false;      // completed in advance (Level::inject)
-    bool done = false;          // the notice came, or will never come
-    bool left = false;          // no longer counts against the send queue's depth
+    bool report = true;    // success is reported
+    bool reported = false; // completed in advance (Level::inject)
+    bool done = false;     // the notice came, or will never come
+    bool left = false;     // no longer counts against the send queue's depth
     bool is_inline = false;
     uint8_t iov_count = 0;
     union {
@@ -48,13 +48,13 @@ struct SendOperation {
 // The sending end of an ordered stream of messages from one endpoint to one destination. Its number
 // names it in the peer's notices and grants.
 struct SendFlow {
-    SendSide* side = nullptr;           // null: the endpoint is closed, what is inline goes on
+    SendSide* side = nullptr; // null: the endpoint is closed, what is inline goes on
     uint32_t number = 0;
-    uint32_t handle = 0;                // address handle
+    uint32_t handle = 0; // address handle
     uint32_t next_no = 0;
-    uint32_t base_no = 0;               // of operations.front()
-    bool ended = false;                 // the destination has ended; the next send opens a new flow
-    bool watched = false;               // operations wait: the device tells if the peer dies
+    uint32_t base_no = 0; // of operations.front()
+    bool ended = false;   // the destination has ended; the next send opens a new flow
+    bool watched = false; // operations wait: the device tells if the peer dies
     std::deque<SendOperation*> operations; // by message number; null: complete
 
     SendOperation* find(uint32_t no) {
@@ -70,7 +70,10 @@ public:
     SendFlow* make(SendSide& side, uint32_t handle);
     SendFlow* find(uint32_t number);
     void free(SendFlow& f) { pool_.free(&f); }
-    template <class F> void for_each(F&& f) { pool_.for_each(f); }
+    template <class F>
+    void for_each(F&& f) {
+        pool_.for_each(f);
+    }
 
 private:
     static constexpr uint32_t kSlotBits = 20;
@@ -110,7 +113,7 @@ private:
     const AddressVector& av_;
     CompletionSink& sink_;
     uint32_t queue_pair_ = 0;
-    uint32_t in_queue_ = 0;              // operations that count against the depth
+    uint32_t in_queue_ = 0; // operations that count against the depth
     std::vector<SendFlow*> by_handle_;
 };
 

@@ -9,7 +9,8 @@ namespace {
 
 // Calls copy(entry address, position in the caller's bytes, length) for every piece of
 // [offset, offset + bytes) that the list covers.
-template <class Copy> size_t for_pieces(IovView list, uint64_t offset, size_t bytes, Copy&& copy) {
+template <class Copy>
+size_t for_pieces(IovView list, uint64_t offset, size_t bytes, Copy&& copy) {
     size_t done = 0;
     for (uint32_t i = 0; i < list.count && done < bytes; ++i) {
         const iovec& e = list.entries[i];
@@ -29,7 +30,8 @@ template <class Copy> size_t for_pieces(IovView list, uint64_t offset, size_t by
 
 uint64_t total_bytes(IovView list) {
     uint64_t sum = 0;
-    for (uint32_t i = 0; i < list.count; ++i) sum += list.entries[i].iov_len;
+    for (uint32_t i = 0; i < list.count; ++i)
+        sum += list.entries[i].iov_len;
     return sum;
 }
 

@@ -7,7 +7,8 @@ namespace rill {
 
 // Doubly linked intrusive list. An element derives from ListHook<Tag> once per list that it can be
 // on; membership costs no allocation, and removal needs only the element.
-template <class Tag> struct ListHook {
+template <class Tag>
+struct ListHook {
     ListHook* prev = nullptr;
     ListHook* next = nullptr;
 
@@ -24,7 +25,8 @@ template <class Tag> struct ListHook {
     }
 };
 
-template <class T, class Tag> class List {
+template <class T, class Tag>
+class List {
     using Hook = ListHook<Tag>;
 
 public:

@@ -14,7 +14,8 @@ namespace rill {
 // Objects of one type in slabs that never move, addressed by pointer or by a handle of slot and
 // generation. A handle that outlives its object finds nothing: the generation changes on free.
 // `limit` bounds the number of live objects; make() answers null beyond it.
-template <class T> class Pool {
+template <class T>
+class Pool {
     static constexpr uint32_t kSlabSlots = 64;
 
 public:
@@ -32,7 +33,8 @@ public:
             if (cell(i).live) cell(i).object()->~T();
     }
 
-    template <class... Args> [[nodiscard]] T* make(Args&&... args) {
+    template <class... Args>
+    [[nodiscard]] T* make(Args&&... args) {
         if (live_ == limit_) return nullptr;
         uint32_t slot;
         if (free_head_ != UINT32_MAX) {
@@ -75,7 +77,8 @@ public:
     T* at(uint32_t slot) {
         return slot < slots_in_use_ && cell(slot).live ? cell(slot).object() : nullptr;
     }
-    template <class F> void for_each(F&& f) {
+    template <class F>
+    void for_each(F&& f) {
         for (uint32_t i = 0; i < slots_in_use_; ++i)
             if (cell(i).live) f(*cell(i).object());
     }

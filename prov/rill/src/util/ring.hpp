@@ -11,7 +11,8 @@ namespace rill {
 
 // First-in first-out ring whose capacity is a power of two fixed at construction. Owned by one
 // thread at a time; a full ring is an answer (push returns false), never a reallocation.
-template <class T> class Ring {
+template <class T>
+class Ring {
 public:
     explicit Ring(size_t capacity)
         : mask_(std::bit_ceil(capacity) - 1), slots_(std::make_unique<T[]>(mask_ + 1)) {}

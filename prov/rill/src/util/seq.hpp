@@ -7,7 +7,8 @@
 namespace rill {
 
 // A 32-bit serial number that wraps (RFC 1982): only numbers less than 2^31 apart compare.
-template <class Tag> class Serial {
+template <class Tag>
+class Serial {
 public:
     constexpr Serial() = default;
     constexpr explicit Serial(uint32_t v) : value_(v) {}
@@ -31,10 +32,12 @@ private:
     uint32_t value_ = 0;
 };
 
-using Psn = Serial<struct PsnTag>;         // packet sequence number, per context and direction
-using MsgNo = Serial<struct MsgNoTag>;     // message number, per ordered pair of queue pairs
+using Psn = Serial<struct PsnTag>;     // packet sequence number, per context and direction
+using MsgNo = Serial<struct MsgNoTag>; // message number, per ordered pair of queue pairs
 
 // 16-bit serial of one path's transmissions.
-constexpr int16_t path_seq_diff(uint16_t a, uint16_t b) { return static_cast<int16_t>(a - b); }
+constexpr int16_t path_seq_diff(uint16_t a, uint16_t b) {
+    return static_cast<int16_t>(a - b);
+}
 
 } // namespace rill

@@ -43,7 +43,8 @@ uint64_t siphash(const SipKey& key, std::span<const std::byte> data) {
         last |= static_cast<uint64_t>(data[i]) << (8 * (i - whole));
     s.absorb(last);
     s.v2 ^= 0xff;
-    for (int i = 0; i < 4; ++i) s.round();
+    for (int i = 0; i < 4; ++i)
+        s.round();
     return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 }
 

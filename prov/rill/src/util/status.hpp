@@ -9,16 +9,16 @@ namespace rill {
 // (wire::Done::status): append only, never renumber.
 enum class Status : uint8_t {
     ok = 0,
-    again = 1,          // a bounded queue is full, or the kernel would block: try later
+    again = 1, // a bounded queue is full, or the kernel would block: try later
     no_memory = 2,
-    invalid = 3,        // an argument or a packet that breaks the rules
-    too_long = 4,       // over a size limit (message, datagram, inject)
+    invalid = 3,  // an argument or a packet that breaks the rules
+    too_long = 4, // over a size limit (message, datagram, inject)
     not_found = 5,
-    busy = 6,           // still in use
-    unreachable = 7,    // the peer never answered
-    dead = 8,           // the peer answered once and is silent now
-    gone = 9,           // the peer took leave
-    truncated = 10,     // the receive buffer was shorter than the message
+    busy = 6,        // still in use
+    unreachable = 7, // the peer never answered
+    dead = 8,        // the peer answered once and is silent now
+    gone = 9,        // the peer took leave
+    truncated = 10,  // the receive buffer was shorter than the message
     canceled = 11,
     no_queue_pair = 12, // the destination endpoint does not exist
     aborted = 13,       // the other side dropped the operation (its endpoint closed)
@@ -30,7 +30,9 @@ enum class Status : uint8_t {
     address_in_use = 19,
 };
 
-constexpr bool is_ok(Status s) { return s == Status::ok; }
+constexpr bool is_ok(Status s) {
+    return s == Status::ok;
+}
 
 const char* to_string(Status s);
 

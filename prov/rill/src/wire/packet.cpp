@@ -5,7 +5,8 @@ namespace rill::wire {
 namespace {
 
 // Takes sizeof(T) bytes off the front of `rest`; false when they are not there.
-template <class T> bool take(std::span<const std::byte>& rest, T& out) {
+template <class T>
+bool take(std::span<const std::byte>& rest, T& out) {
     if (rest.size() < sizeof(T)) return false;
     std::memcpy(static_cast<void*>(&out), rest.data(), sizeof(T));
     rest = rest.subspan(sizeof(T));

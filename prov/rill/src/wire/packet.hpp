@@ -24,31 +24,31 @@ static_assert(std::endian::native == std::endian::little,
 inline constexpr uint8_t kVersion = 1;
 
 enum class PacketType : uint8_t {
-    data = 1,         // takes a PSN, carries records
-    control = 2,      // no PSN: acknowledgement, probe
-    farewell = 3,     // the sender's device closes; repeated until answered
+    data = 1,     // takes a PSN, carries records
+    control = 2,  // no PSN: acknowledgement, probe
+    farewell = 3, // the sender's device closes; repeated until answered
     farewell_ack = 4,
-    retry = 5,        // answer to an opening from an unproven address: token field is the cookie
-    reset = 6,        // "I do not know that context": echoes the token of the packet it answers
+    retry = 5, // answer to an opening from an unproven address: token field is the cookie
+    reset = 6, // "I do not know that context": echoes the token of the packet it answers
 };
 
 enum PacketFlags : uint16_t {
-    kHasHello = 1 << 0,  // a Hello follows the header
-    kHasAck = 1 << 1,    // an AckBlock follows (after the Hello), and cumulative_ack is valid
-    kAckNow = 1 << 2,    // the receiver answers with an acknowledgement at once
-    kRetire = 1 << 3,    // farewell of one context only: the device stays
+    kHasHello = 1 << 0, // a Hello follows the header
+    kHasAck = 1 << 1,   // an AckBlock follows (after the Hello), and cumulative_ack is valid
+    kAckNow = 1 << 2,   // the receiver answers with an acknowledgement at once
+    kRetire = 1 << 3,   // farewell of one context only: the device stays
 };
 
 struct Header {
     uint8_t version = kVersion;
     PacketType type = PacketType::data;
     uint16_t flags = 0;
-    uint32_t context = 0;       // the receiver's context id; 0 while it is not known
-    uint64_t token = 0;         // what the receiver gave out for that context; 0 while not known
-    uint32_t psn = 0;           // data: this packet's; else the next one the sender will use
+    uint32_t context = 0; // the receiver's context id; 0 while it is not known
+    uint64_t token = 0;   // what the receiver gave out for that context; 0 while not known
+    uint32_t psn = 0;     // data: this packet's; else the next one the sender will use
     uint16_t path = 0;
-    uint16_t path_seq = 0;      // fresh for every transmission on the path
-    uint32_t timestamp_us = 0;  // sender's clock, echoed back
+    uint16_t path_seq = 0;       // fresh for every transmission on the path
+    uint32_t timestamp_us = 0;   // sender's clock, echoed back
     uint32_t cumulative_ack = 0; // all PSNs before this one have arrived
 };
 static_assert(sizeof(Header) == 32);
@@ -86,14 +86,15 @@ struct Echo {
     uint16_t path = 0;
     uint16_t path_seq = 0;
     uint32_t timestamp_us = 0;
-    uint32_t marks = 0;        // congestion marks seen on the path in total
+    uint32_t marks = 0; // congestion marks seen on the path in total
 };
 static_assert(sizeof(Echo) == 12);
 
-inline constexpr size_t kWindowPackets = 4096; // PSNs between the oldest unacknowledged and the newest
+inline constexpr size_t kWindowPackets =
+    4096; // PSNs between the oldest unacknowledged and the newest
 inline constexpr size_t kEchoesMax = 8;
 inline constexpr size_t kAckWordsMax = kWindowPackets / 64;
-inline constexpr size_t kRecordsMax = 64;       // records in one packet
+inline constexpr size_t kRecordsMax = 64; // records in one packet
 
 // ---- records --------------------------------------------------------------------------------
 
@@ -102,16 +103,16 @@ enum class RecordType : uint8_t {
     fragment = 2, // further unscheduled bytes
     granted = 3,  // bytes that a grant asked for
     grant = 4,
-    done = 5,     // completion notice of the receiver's software module, with a status
-    abort = 6,    // the sender dropped the message
+    done = 5,  // completion notice of the receiver's software module, with a status
+    abort = 6, // the sender dropped the message
 };
 
 enum RecordFlags : uint8_t {
     kTagged = 1 << 0,
-    kImmediate = 1 << 1,   // an 8-byte immediate follows the record
-    kSource = 1 << 2,      // a SourceInfo follows (after the immediate): message number 0 of a flow,
-                           // also when it is aborted: it may never have left
-    kDelivery = 1 << 3,    // done is wanted only when the bytes are in the user's buffer
+    kImmediate = 1 << 1, // an 8-byte immediate follows the record
+    kSource = 1 << 2,    // a SourceInfo follows (after the immediate): message number 0 of a flow,
+                         // also when it is aborted: it may never have left
+    kDelivery = 1 << 3,  // done is wanted only when the bytes are in the user's buffer
 };
 
 // Every record starts with these four bytes; `length` counts payload bytes behind the record and
@@ -131,8 +132,8 @@ struct Message {
     uint32_t flow = 0;
     uint32_t msg_no = 0;
     uint64_t tag = 0;
-    uint64_t total = 0;        // message length, bytes
-    uint32_t unscheduled = 0;  // bytes that the sender sends without a grant, from offset 0
+    uint64_t total = 0;       // message length, bytes
+    uint32_t unscheduled = 0; // bytes that the sender sends without a grant, from offset 0
     uint32_t reserved = 0;
 };
 static_assert(sizeof(Message) == 40);
@@ -200,12 +201,14 @@ static_assert(sizeof(Abort) == 16);
 
 // ---- moving bytes ---------------------------------------------------------------------------
 
-template <class T> T load(const std::byte* p) {
+template <class T>
+T load(const std::byte* p) {
     T v;
     std::memcpy(static_cast<void*>(&v), p, sizeof v);
     return v;
 }
-template <class T> std::byte* store(std::byte* p, const T& v) {
+template <class T>
+std::byte* store(std::byte* p, const T& v) {
     std::memcpy(p, &v, sizeof v);
     return p + sizeof v;
 }
@@ -218,9 +221,9 @@ struct PacketView {
     Header header;
     std::optional<Hello> hello;
     std::optional<AckBlock> ack;
-    std::array<Echo, kEchoesMax> echoes;                 // ack->echoes of them
-    std::span<const std::byte> ack_words;                // ack->words * 8 bytes
-    std::span<const std::byte> records;                  // not yet validated: see RecordReader
+    std::array<Echo, kEchoesMax> echoes;  // ack->echoes of them
+    std::span<const std::byte> ack_words; // ack->words * 8 bytes
+    std::span<const std::byte> records;   // not yet validated: see RecordReader
 };
 
 enum class ParseError : uint8_t { none, too_short, version, type, hello, ack, records };

@@ -52,7 +52,8 @@ Test(match_table, agrees_with_a_list_over_random_histories) {
         }
         PostedReceive* expected = nullptr;
         for (PostedReceive* r : model)
-            if (((r->tag ^ tag) & ~r->ignore) == 0 && (r->source == UINT64_MAX || r->source == source)) {
+            if (((r->tag ^ tag) & ~r->ignore) == 0 &&
+                (r->source == UINT64_MAX || r->source == source)) {
                 expected = r;
                 break;
             }

@@ -66,10 +66,13 @@ Test(outbox, small_messages_share_a_packet_and_pass_bulk) {
     box.add_small(set_message(a, &small, 8, true));
     box.add_small(set_message(b, &small, 8, true));
     Drain drain{box, 1400, {}};
-    Outgoing p;
-    cr_assert(drain.next(p));
-    cr_assert_eq(drain.finished.size(), 2u);
-    cr_assert_gt(p.slice.bytes, 1000u, "and bulk fills the rest");
+    Outgoing start, shared;
+    cr_assert(drain.next(start));
+    cr_assert_eq(drain.finished.size(), 0u, "messages start in order");
+    cr_assert_eq(wire::load<wire::Message>(start.copied).total, data.size());
+    cr_assert(drain.next(shared));
+    cr_assert_eq(drain.finished.size(), 2u, "once it has started, they pass it");
+    cr_assert_gt(shared.slice.bytes, 1000u, "and bulk fills the rest");
 }
 
 Test(outbox, notices_wait_for_company_and_run_together) {
@@ -98,7 +101,8 @@ Test(outbox, a_record_that_does_not_fit_waits_for_the_next_packet) {
     std::vector<char> data(256);
     iovec iov{data.data(), data.size()};
     SendWork w[4];
-    for (auto& each : w) box.add_small(set_message(each, &iov, 256, true));
+    for (auto& each : w)
+        box.add_small(set_message(each, &iov, 256, true));
     Drain drain{box, 1400, {}};
     for (int i = 0; i < 4; ++i) {
         Outgoing p;

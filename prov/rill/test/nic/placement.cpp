@@ -23,7 +23,8 @@ Test(placement, H1_the_way_is_a_function_of_the_metadata_over_all_combinations) 
             cr_assert_eq(way, decide(f), "no hidden state");
             bool granted = f.kind == PlacementFacts::Kind::granted;
             if (!f.in_bounds || (granted ? !f.grant : !f.endpoint)) {
-                cr_assert_eq(way, Way::reject, "H7: a failed check never goes on: %u/%u", kind, bits);
+                cr_assert_eq(way, Way::reject, "H7: a failed check never goes on: %u/%u", kind,
+                             bits);
                 continue;
             }
             if (granted) {
@@ -35,8 +36,6 @@ Test(placement, H1_the_way_is_a_function_of_the_metadata_over_all_combinations) 
                 continue;
             }
             bool direct = f.matched && (f.kind == PlacementFacts::Kind::fragment || f.in_turn);
-            cr_assert_eq(way, direct          ? Way::direct
-                              : f.bounce_room ? Way::bounce
-                                              : Way::discard);
+            cr_assert_eq(way, direct ? Way::direct : f.bounce_room ? Way::bounce : Way::discard);
         }
 }

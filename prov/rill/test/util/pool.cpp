@@ -23,9 +23,11 @@ Test(pool, a_handle_of_a_freed_object_finds_nothing) {
 Test(pool, answers_null_at_its_limit_and_objects_never_move) {
     Pool<int> pool(1000);
     std::vector<int*> all;
-    for (int i = 0; i < 1000; ++i) all.push_back(pool.make(i));
+    for (int i = 0; i < 1000; ++i)
+        all.push_back(pool.make(i));
     cr_assert_null(pool.make(0));
-    for (int i = 0; i < 1000; ++i) cr_assert_eq(*all[i], i);
+    for (int i = 0; i < 1000; ++i)
+        cr_assert_eq(*all[i], i);
     pool.free(all[500]);
     cr_assert_not_null(pool.make(1));
     cr_assert_null(pool.make(1));
@@ -40,7 +42,8 @@ Test(pool, destroys_what_lives) {
     int live = 0;
     {
         Pool<Counted> pool(100);
-        for (int i = 0; i < 70; ++i) (void)pool.make(live);
+        for (int i = 0; i < 70; ++i)
+            (void)pool.make(live);
         cr_assert_eq(live, 70);
     }
     cr_assert_eq(live, 0);

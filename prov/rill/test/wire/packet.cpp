@@ -77,7 +77,8 @@ Test(packet, every_truncation_is_an_error_or_ends_at_a_record) {
         RecordReader reader(v.records);
         RecordView r;
         size_t seen = 0;
-        while (reader.next(r)) ++seen;
+        while (reader.next(r))
+            ++seen;
         cr_assert(seen < 2);
         cr_assert_eq(reader.ok(), v.records.empty() || n == first_record_ends, "cut at %zu", n);
     }
@@ -109,7 +110,8 @@ Test(packet, random_bytes_never_read_outside) {
     rill::Prng rng(1);
     for (int i = 0; i < 200000; ++i) {
         std::vector<std::byte> bytes(rng.below(300));
-        for (auto& b : bytes) b = static_cast<std::byte>(rng.next());
+        for (auto& b : bytes)
+            b = static_cast<std::byte>(rng.next());
         if (bytes.size() > 4) {
             bytes[0] = std::byte{1};
             bytes[1] = static_cast<std::byte>(1 + rng.below(6));
