@@ -172,7 +172,7 @@ Operation* FabricEndpoint::poll() {
 }
 
 void FabricEndpoint::read_completions() {
-    std::array<fi_cq_tagged_entry, completions_per_read> entries{};
+    std::array<fi_cq_tagged_entry, completions_per_read> entries; // written by fi_cq_read
     const ssize_t result = fi_cq_read(cq_.get(), entries.data(), entries.size());
     if (result == -FI_EAGAIN) return;
     if (result == -FI_EAVAIL) fail_completion();

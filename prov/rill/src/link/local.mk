@@ -7,5 +7,6 @@ rill_core_sources += \
 	%D%/log.hpp \
 	%D%/route.cpp %D%/route.hpp \
 	%D%/sockaddr.cpp %D%/sockaddr.hpp \
+	%D%/busy_peers.cpp %D%/busy_peers.hpp \
 	%D%/udp_link.cpp %D%/udp_link.hpp \
 	%D%/udp_socket.cpp %D%/udp_socket.hpp

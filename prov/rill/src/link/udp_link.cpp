@@ -137,6 +137,7 @@ Status UdpLink::open_sockets(std::string& error) {
                 to_string(config_.ports);
         return Status::invalid;
     }
+    busy_config_ = socket_config(0, false);
     ports_.emplace_back();
     if (Status s = data().open(socket_config(port, true), error); !is_ok(s)) return s;
     for (uint16_t path = 1; path < config_.paths; ++path) {
@@ -169,8 +170,7 @@ void UdpLink::name_small_buffer() const {
 Status UdpLink::send(const TxTrain& train) {
     if (train.to.family != config_.local.family || train.total_bytes == 0 || train.iov.empty())
         return Status::invalid;
-    const bool entropy = train.path != 0 && train.path <= entropy_.size();
-    UdpSocket& socket = entropy ? entropy_[train.path - 1] : data();
+    UdpSocket& socket = socket_for(train);
     const bool single = train.segment_bytes == 0 || train.segment_bytes >= train.total_bytes;
     if (!single) {
         if (socket.segmentation && train.iov.size() <= wire::kTrainIovMax)
@@ -180,6 +180,14 @@ Status UdpLink::send(const TxTrain& train) {
     // The kernel says EMSGSIZE to more pieces than this, which would be taken for a long packet.
     if (train.iov.size() > wire::kTrainIovMax) return Status::invalid;
     return judge(send_once(socket, train.to, train.iov, 0), train.to);
+}
+
+// Where the ports are confined they are few, and better left to endpoints.
+UdpSocket& UdpLink::socket_for(const TxTrain& train) {
+    if (train.path != 0 && train.path <= entropy_.size()) return entropy_[train.path - 1];
+    if (train.from_data_port || !config_.ports.any()) return data();
+    UdpSocket* connected = busy_.find(train.to, busy_config_);
+    return connected ? *connected : data();
 }
 
 // Segmentation never fragments: packets over the MTU are EMSGSIZE, EINVAL on older kernels. That is
@@ -253,14 +261,20 @@ size_t UdpLink::receive(std::span<RxTrain> out, bool poll_all) {
     out = out.first(std::min(out.size(), kReceiveSlots));
     size_t filled = 0;
     if (poll_all) {
-        for (UdpSocket& socket : entropy_)
-            read_errors(socket);
+        look_for_errors();
         filled = receive_ports(out);
     }
     // One system call, even if there is room for more trains: the caller comes again anyway, and
     // to learn that nothing is waiting costs half a microsecond.
     if (filled < out.size() && receive_on(wire::kDataPort, filled, out[filled])) ++filled;
     return filled;
+}
+
+// One socket of each kind at a time: what those that only send have to tell is never urgent, as the
+// data port hears it too when a peer is asked for a sign of life.
+void UdpLink::look_for_errors() {
+    if (!entropy_.empty()) read_errors(entropy_[next_errors_++ % entropy_.size()]);
+    if (UdpSocket* socket = busy_.next()) read_errors(*socket);
 }
 
 size_t UdpLink::receive_ports(std::span<RxTrain> out) {

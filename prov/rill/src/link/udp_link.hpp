@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #pragma once
 
+#include "link/busy_peers.hpp"
 #include "link/log.hpp"
 #include "link/route.hpp"
 #include "link/udp_socket.hpp"
@@ -24,8 +25,9 @@ struct UdpConfig {
     LogSink log;
 };
 
-// Datagrams over UDP: one socket for data, one more for each port that an endpoint opens, and
-// paths-1 sockets that only send and whose port is the entropy of a path. Trains leave by one
+// Datagrams over UDP: one socket for data, one more for each port that an endpoint opens, paths-1
+// sockets that only send and whose port is the entropy of a path, and a few that are connected to
+// busy peers. Trains leave by one
 // sendmsg (UDP_SEGMENT) and arrive coalesced (UDP_GRO). Owned by one thread at a time.
 class UdpLink final : public wire::Link {
 public:
@@ -69,6 +71,8 @@ private:
                   size_t segment_bytes);
     [[nodiscard]] Status judge(int error, const wire::Address& to);
     void switch_segmentation_off(UdpSocket& socket, int error);
+    UdpSocket& socket_for(const wire::TxTrain& train);
+    void look_for_errors();
     bool receive_on(wire::PortId id, size_t slot, wire::RxTrain& out);
     size_t receive_ports(std::span<wire::RxTrain> out);
     bool read_errors(UdpSocket& socket); // true: the network had reported one
@@ -83,10 +87,13 @@ private:
     UdpConfig config_;
     std::vector<UdpSocket> ports_;   // by PortId; a closed one leaves a hole that is filled again
     std::vector<UdpSocket> entropy_; // path p > 0 is entropy_[p - 1]
+    BusyPeers busy_;                 // path 0 to the busiest
+    SocketConfig busy_config_;
     std::unique_ptr<std::byte, decltype(&std::free)> buffers_; // kReceiveSlots of kSlotBytes
     Ring<wire::Address> refusals_;
     mutable RouteCache routes_;
-    size_t next_port_ = 0; // where the next look at the ports begins, so that none starves
+    size_t next_port_ = 0;   // where the next look at the ports begins, so that none starves
+    size_t next_errors_ = 0; // whose error queue is read next
     uint64_t drops_ = 0;
     uint64_t segmentation_refusals_ = 0;
     bool error_logged_ = false;

@@ -50,6 +50,8 @@ public:
     [[nodiscard]] Status open(const SocketConfig& config, std::string& error);
     void close();
     bool is_open() const { return fd_ >= 0; }
+    // From now on send() goes to `to`, whatever it is told.
+    [[nodiscard]] bool connect(const wire::Address& to);
     int fd() const { return fd_; }
     const wire::Address& address() const { return address_; }
 
@@ -77,6 +79,7 @@ private:
     void read_controls(const msghdr& message, wire::RxTrain& out);
 
     int fd_ = -1;
+    bool connected_ = false;
     uint32_t drops_seen_ = 0; // SO_RXQ_OVFL as of the last packet: 32 bits that wrap
     uint32_t drops_taken_ = 0;
     size_t receive_buffer_bytes_ = 0;

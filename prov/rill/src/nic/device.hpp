@@ -103,6 +103,7 @@ private:
     // transport::Client
     bool place(transport::Context& from, wire::PortId port,
                std::span<const std::byte> records) override;
+    bool has_records(const transport::Context& to, bool flush) const override;
     bool fill(transport::Context& to, transport::Outgoing& packet, size_t limit,
               bool flush) override;
     void slice_released(void* owner) override;

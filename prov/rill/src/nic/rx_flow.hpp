@@ -31,8 +31,12 @@ public:
     explicit RxFlowTable(uint32_t limit) : pool_(limit) {}
 
     RxFlow* find(const transport::Peer& peer, uint32_t number) {
-        auto it = by_key_.find(key(peer, number));
-        return it == by_key_.end() ? nullptr : it->second;
+        const uint64_t wanted = key(peer, number);
+        if (last_ && last_key_ == wanted) return last_;
+        auto it = by_key_.find(wanted);
+        if (it == by_key_.end()) return nullptr;
+        last_key_ = wanted;
+        return last_ = it->second;
     }
     // Null when the table is full.
     RxFlow* make(transport::Peer& peer, uint32_t number, uint32_t queue_pair) {
@@ -47,6 +51,7 @@ public:
     }
     RxFlow* at(uint32_t slot) { return pool_.at(slot); }
     void free(RxFlow& f) {
+        if (last_ == &f) last_ = nullptr;
         by_key_.erase(key(*f.peer, f.number));
         pool_.free(&f);
     }
@@ -62,6 +67,8 @@ private:
     }
     Pool<RxFlow> pool_;
     std::unordered_map<uint64_t, RxFlow*> by_key_;
+    RxFlow* last_ = nullptr; // found last, which most packets ask for again
+    uint64_t last_key_ = 0;
 };
 
 } // namespace rill::nic

@@ -128,6 +128,11 @@ void Device::start(QueuePair* qp, const SendEntry& entry, Instant now) {
     queue(*c, *w);
 }
 
+bool Device::has_records(const transport::Context& to, bool flush) const {
+    const auto* box = static_cast<const Outbox*>(to.client_data);
+    return box && !(flush ? box->empty() : box->only_notices());
+}
+
 bool Device::fill(transport::Context& to, transport::Outgoing& packet, size_t limit, bool flush) {
     auto* box = static_cast<Outbox*>(to.client_data);
     if (!box) return false;

@@ -42,7 +42,7 @@ struct SendOperation {
             std::byte inline_bytes[kInjectBytesMax];
         };
     };
-    SendOperation() : iov{} {}
+    SendOperation() {} // what it sends is set by who makes it
 };
 
 // The sending end of an ordered stream of messages from one endpoint to one destination. Its number

@@ -51,6 +51,20 @@ bool Context::may_send(size_t bytes, size_t charge) const {
     return in_flight_charge_ + charge <= credit_;
 }
 
+// An acknowledgement that frees one packet must not draw one packet: trains would never form again
+// (RFC 813's silly windows). So while more is out, a quarter of the window or a whole train waits
+// to be free.
+bool Context::may_send_train(size_t bytes, size_t charge) const {
+    if (in_flight_packets_ == 0 || !credit_known_ || backoff_ > 0) return may_send(bytes, charge);
+    size_t packets = std::min({wire::kTrainBytesMax, congestion_.bytes() / 4}) / bytes;
+    packets = std::max<size_t>(std::min(packets, credit_ / 4 / charge), 1);
+    return may_send(packets * bytes, packets * charge);
+}
+
+bool Context::acks_are_due(uint32_t least) const {
+    return credit_known_ && in_flight_bytes_ >= 2 * ack_every(credit_, least);
+}
+
 bool Context::drained() const {
     return window_.empty() && !blocked_ && !held_ && !lazy_ && !ListHook<ReadyTag>::linked();
 }

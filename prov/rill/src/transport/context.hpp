@@ -17,6 +17,7 @@
 #include "wire/link.hpp"
 #include "wire/packet.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -40,6 +41,13 @@ inline constexpr size_t kOverheadMax =
     sizeof(wire::Header) + sizeof(wire::Hello) + kPiggybackAckMax;
 // Packets larger than this (loopback) are halved while fewer than four fit into the credit.
 inline constexpr size_t kPacketHalvedTo = 8192;
+
+// The bytes after which a receiver acknowledges at the latest, given the credit that its sender has
+// (an eighth: the window never runs dry for want of an acknowledgement) and the configured least.
+inline uint32_t ack_every(uint32_t credit, uint32_t least) {
+    constexpr uint32_t kMost = 128 * 1024; // two trains
+    return std::max(std::min(credit / 8, kMost), least);
+}
 
 // One pair of PSN spaces between two devices. The transport moves it; the layer above sees who it
 // leads to and how much fits.
@@ -87,6 +95,10 @@ private:
     // ---- sending ----
     size_t packet_bytes(const wire::Link& link) const;
     bool may_send(size_t bytes, size_t charge) const;
+    // The same for the first packet of a train, given what a full packet takes.
+    bool may_send_train(size_t bytes, size_t charge) const;
+    // Whether what is out makes the peer acknowledge without being asked.
+    bool acks_are_due(uint32_t least) const;
     bool drained() const;
     const wire::Address& destination(const Outgoing& packet) const;
     uint16_t choose_path(const Outgoing& first, Instant now);
@@ -175,6 +187,7 @@ private:
     std::vector<RxPath> rx_paths_;
     uint64_t echo_due_ = 0; // bit per path: something arrived since its last echo
     uint32_t bytes_since_ack_ = 0;
+    uint32_t granted_ = 0; // credit, as of our last acknowledgement
     Instant ack_at_{};
 
     // Time.

@@ -69,7 +69,7 @@ std::span<const std::byte> Transport::encode_ack(Context& context, size_t echoes
         ack_echoed_ |= uint64_t{1} << number;
     }
     wire::AckBlock block;
-    block.window_bytes = credit_for(context, now);
+    block.window_bytes = context.granted_ = credit_for(context, now);
     block.base = base.raw();
     block.delay_us = count ? static_cast<uint16_t>(delay_us) : 0;
     block.echoes = static_cast<uint8_t>(count);
@@ -107,7 +107,7 @@ void Transport::request_ack(Context& context, bool at_once, Instant now) {
 }
 
 // Whoever must acknowledge now takes records along that were waiting for company.
-void Transport::send_due_acks(Instant now) {
+void Transport::send_acks(Instant now) {
     while (Context* context = acks_delayed_.front()) {
         if (context->ack_at_ > now) break;
         context->ListHook<AckTag>::unlink();
@@ -155,7 +155,7 @@ bool Transport::send_control(Context& context, wire::PacketType type, uint16_t f
         train_.add(h, &mine, ack, nullptr);
     }
     const wire::Address& to = knows_peer(context.state_) ? context.data_ : context.endpoint_;
-    Status status = link_.send(train_.train(to, 0));
+    Status status = link_.send(train_.train(to, 0, true));
     if (status == Status::again) {
         counters_.add(Counter::tx_again);
         stall(now);
@@ -195,7 +195,7 @@ void Transport::probe(Context& context, Instant now) {
 void Transport::reply(const wire::Address& to, const wire::Header& h) {
     train_.clear();
     train_.add(h, nullptr, {}, nullptr);
-    switch (link_.send(train_.train(to, 0))) {
+    switch (link_.send(train_.train(to, 0, true))) {
     case Status::ok:
         counters_.add(Counter::tx_trains);
         counters_.add(Counter::tx_packets);

@@ -76,7 +76,12 @@ void Transport::receive_packet(Arrival& arrival, Instant now) {
         receive_farewell_ack(*context, arrival, now);
     else
         receive_known(*context, arrival, now);
-    if (arrival.view.ack) arm(*context);
+    if (!arrival.view.ack) return;
+    // With nothing in flight no packet can overtake another, which is what is looked for soon.
+    if (context->in_flight_packets_ > 0)
+        arm(*context);
+    else
+        arm_unless_near(*context);
 }
 
 Context* Transport::addressed(const Arrival& arrival, Instant now) {
@@ -145,7 +150,7 @@ void Transport::receive_data(Context& context, Arrival& arrival, Instant now) {
         at_once |= context.received_.mark(psn);
         if (context.state_ == State::agreed) set_state(context, Event::news);
         context.bytes_since_ack_ += static_cast<uint32_t>(arrival.bytes);
-        at_once |= context.bytes_since_ack_ >= config_.ack_bytes;
+        at_once |= context.bytes_since_ack_ >= ack_every(context.granted_, config_.ack_bytes);
         context.used_at_ = now;
         if (context.idle_done_) {
             context.idle_done_ = false;

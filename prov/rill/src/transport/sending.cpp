@@ -13,18 +13,22 @@ using obs::Counter;
 Transport::Sent Transport::send_train(Context& context, bool flush, Instant now) {
     if (!sends_records(context.state_) || leaving_) return {Stop::nothing, 0};
     train_.clear();
+    train_size_ = full_packet(context);
     std::span<const std::byte> ack;
     if (context.ack_pending_) ack = encode_ack(context, kPiggybackEchoes, kPiggybackWords, now);
     Stop stop = gather(context, ack, flush, now);
+    // Lazy records that had waited for the window wait for company again; the flush takes them.
+    if (context.blocked_ && context.lazy_ && !flush) request_flush(context);
     set_blocked(context, false);
     if (train_.packets() == 0) return {stop, 0};
     // The sender that cannot go on without an acknowledgement says so; so does one that waits for
     // the proof that it was heard.
-    size_t next = context.packet_bytes(link_);
-    if (context.state_ == State::accepted || !context.may_send(next, link_.charge_bytes(next)))
+    if (context.state_ == State::accepted ||
+        !(context.may_send_train(train_size_.bytes, train_size_.charge) ||
+          context.acks_are_due(config_.ack_bytes)))
         train_.flag_last(wire::kAckNow);
     size_t packets = train_.packets();
-    switch (link_.send(train_.train(train_to_, train_path_))) {
+    switch (link_.send(train_.train(train_to_, train_path_, !context.hello_done_))) {
     case Status::ok: packets_left(context, false, now); break;
     case Status::again:
         counters_.add(Counter::tx_again);
@@ -59,7 +63,8 @@ Transport::Stop Transport::gather(Context& context, std::span<const std::byte> a
         // A packet filled without room for the acknowledgement goes without it.
         bool with_ack = first && !ack.empty() && bytes <= limit;
         if (first && !with_ack) bytes -= ack.size();
-        if (!context.may_send(bytes, link_.charge_bytes(bytes))) return Stop::blocked;
+        const PacketSize size{bytes, link_.charge_bytes(bytes)};
+        if (!context.may_send(size.bytes, size.charge)) return Stop::blocked;
         if (first) {
             train_to_ = context.destination(*packet);
             train_path_ = context.choose_path(*packet, now);
@@ -67,18 +72,30 @@ Transport::Stop Transport::gather(Context& context, std::span<const std::byte> a
                    !train_.takes(bytes, packet->slice.iov_count)) {
             return Stop::train;
         }
-        add_packet(context, *packet, with_ack ? ack : std::span<const std::byte>(), bytes, now);
+        add_packet(context, *packet, with_ack ? ack : std::span<const std::byte>(), size, now);
         train_has_ack_ |= with_ack;
         if (bytes > limit) return Stop::train; // sent fragmented, by itself
     }
+}
+
+Transport::PacketSize Transport::full_packet(const Context& context) const {
+    size_t bytes = context.packet_bytes(link_);
+    return {bytes, link_.charge_bytes(bytes)};
 }
 
 // What was lost or left over, else a fresh packet with a PSN, filled by the client. It stays at the
 // head of the context's queue until the train takes it.
 Outgoing* Transport::next_packet(Context& context, size_t overhead, bool flush, Stop& stop) {
     if (Outgoing* waiting = context.pending_.front()) return waiting;
-    size_t bytes = context.packet_bytes(link_);
-    if (context.window_.full() || !context.may_send(bytes, link_.charge_bytes(bytes))) {
+    if (!client_.has_records(context, flush)) {
+        if (flush) set_lazy(context, false);
+        stop = Stop::nothing;
+        return nullptr;
+    }
+    const auto [bytes, charge] = train_size_;
+    const bool open = train_.packets() == 0 ? context.may_send_train(bytes, charge)
+                                            : context.may_send(bytes, charge);
+    if (context.window_.full() || !open) {
         stop = Stop::blocked;
         return nullptr;
     }
@@ -102,12 +119,12 @@ Outgoing* Transport::next_packet(Context& context, size_t overhead, bool flush, 
 }
 
 void Transport::add_packet(Context& context, Outgoing& packet, std::span<const std::byte> ack,
-                           size_t bytes, Instant now) {
+                           PacketSize size, Instant now) {
     packet.unlink();
     packet.path = train_path_;
     packet.path_seq = context.path(train_path_).take_seq();
-    packet.wire_bytes = static_cast<uint32_t>(bytes);
-    packet.charge_bytes = static_cast<uint32_t>(link_.charge_bytes(bytes));
+    packet.wire_bytes = static_cast<uint32_t>(size.bytes);
+    packet.charge_bytes = static_cast<uint32_t>(size.charge);
     context.in_flight_bytes_ += packet.wire_bytes;
     context.in_flight_charge_ += packet.charge_bytes;
     ++context.in_flight_packets_;
@@ -204,9 +221,9 @@ void Transport::tail_probe(Context& context, Instant now) {
     train_path_ = context.choose_path(*newest, now);
     size_t bytes = sizeof(wire::Header) + (context.hello_done_ ? 0 : sizeof(wire::Hello)) +
                    newest->record_bytes();
-    add_packet(context, *newest, {}, bytes, now);
+    add_packet(context, *newest, {}, {bytes, link_.charge_bytes(bytes)}, now);
     train_.flag_last(wire::kAckNow);
-    Status status = link_.send(train_.train(train_to_, train_path_));
+    Status status = link_.send(train_.train(train_to_, train_path_, true));
     if (status == Status::again) {
         counters_.add(Counter::tx_again);
         take_back(context);

@@ -81,8 +81,8 @@ void TrainBuilder::flag_last(uint16_t flags) {
     wire::store(last_header_, header);
 }
 
-wire::TxTrain TrainBuilder::train(const wire::Address& to, uint16_t path) const {
-    return {to, path, segment_, total_, std::span(iov_)};
+wire::TxTrain TrainBuilder::train(const wire::Address& to, uint16_t path, bool answerable) const {
+    return {to, path, answerable, segment_, total_, std::span(iov_)};
 }
 
 } // namespace rill::transport

@@ -28,7 +28,8 @@ public:
              Outgoing* packet);
     // Flags for the header of the packet added last.
     void flag_last(uint16_t flags);
-    wire::TxTrain train(const wire::Address& to, uint16_t path) const;
+    // `answerable`: leaves from the data port, where answers are looked for that do not know us.
+    wire::TxTrain train(const wire::Address& to, uint16_t path, bool answerable) const;
 
     size_t packets() const { return packets_; }
     Outgoing* packet(size_t i) const { return outgoing_[i]; }

@@ -10,15 +10,20 @@ namespace {
 constexpr uint32_t kPacketsMax = 128 * 1024;
 // Between two looks at what came in: more would let acknowledgements wait.
 constexpr size_t kTrainsPerPass = 16;
-constexpr size_t kTrainsPerReceive = 16;
 constexpr Duration kStall = std::chrono::microseconds(100);
 constexpr Duration kAbsence = std::chrono::seconds(1); // when peers never time out
+// A deadline this near is left where it is: the first that a packet can need, its tail probe's, is
+// no nearer, and whoever is looked at too early is armed anew.
+constexpr Duration kNear = std::chrono::milliseconds(1);
+constexpr Duration kExpireEvery = std::chrono::seconds(1); // tombstones, which are kept for minutes
 constexpr Duration kLeave = std::chrono::milliseconds(200);
 } // namespace
 
 Transport::Transport(const Config& config, wire::Link& link, const SipKey& secret, Client& client,
                      obs::Counters& counters)
-    : config_(config), link_(link), client_(client), counters_(counters), secrets_(secret),
+    : config_(config),
+      absence_(config.peer_timeout == Duration::zero() ? kAbsence : config.peer_timeout / 10),
+      link_(link), client_(client), counters_(counters), secrets_(secret),
       device_id_(secrets_.device_id()), contexts_(config.contexts_max), packets_(kPacketsMax),
       credit_(link.receive_buffer_bytes()),
       ack_scratch_(sizeof(wire::AckBlock) + wire::kEchoesMax * sizeof(wire::Echo) +
@@ -103,10 +108,9 @@ void Transport::abandon(Context& context) {
 // Also finds out whether we were away (SIGSTOP, a paused machine): later than the last pass and
 // later than what we had asked to be woken for. Silence meanwhile says nothing about the peers.
 void Transport::start_pass(Instant now) {
-    free_ended();
-    Duration absence =
-        config_.peer_timeout == Duration::zero() ? kAbsence : config_.peer_timeout / 10;
-    if (now - std::max(now_, deadlines_.earliest()) > absence) resumed_ = now;
+    if (!ended_.empty()) free_ended();
+    if (now == now_) return;
+    if (now - now_ > absence_ && now - deadlines_.earliest() > absence_) resumed_ = now;
     now_ = now;
 }
 
@@ -118,13 +122,17 @@ void Transport::arm(Context& context) {
     if (!context.ended()) deadlines_.arm(context, context.next_deadline(timing()));
 }
 
+// As arm(), for what only moves deadlines later or sets one at least that far away.
+void Transport::arm_unless_near(Context& context) {
+    if (context.heap_slot == UINT32_MAX || context.armed_at > now_ + kNear) arm(context);
+}
+
 size_t Transport::receive(Instant now, bool poll_all) {
     start_pass(now);
-    std::array<wire::RxTrain, kTrainsPerReceive> trains;
-    size_t count = link_.receive(trains, poll_all);
+    size_t count = link_.receive(rx_trains_, poll_all);
     size_t packets = 0;
     for (size_t i = 0; i < count; ++i)
-        packets += receive_train(trains[i], now);
+        packets += receive_train(rx_trains_[i], now);
     if (uint64_t drops = credit_.drops(link_.receive_drops(), now))
         counters_.add(obs::Counter::drop_kernel, drops);
     return packets;
@@ -138,7 +146,10 @@ void Transport::tick(Instant now) {
     while (DeadlineHook* hook = deadlines_.pop_due(now))
         service(static_cast<Context&>(*hook), now);
     send_due_acks(now);
-    tombstones_.expire(now);
+    if (now >= expire_at_) {
+        expire_at_ = now + kExpireEvery;
+        tombstones_.expire(now);
+    }
 }
 
 void Transport::service(Context& context, Instant now) {
@@ -180,7 +191,7 @@ size_t Transport::transmit(Instant now) {
         case Stop::blocked: set_blocked(*context, true); break;
         case Stop::nothing: break;
         }
-        if (sent.packets) arm(*context);
+        if (sent.packets) arm_unless_near(*context);
     }
     send_due_acks(now);
     return packets;

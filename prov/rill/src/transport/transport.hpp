@@ -19,6 +19,7 @@
 #include "wire/link.hpp"
 #include "wire/packet.hpp"
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -55,6 +56,8 @@ public:
     // false: there is nothing to send, the packet stays unused. `flush`: also records that were
     // waiting for company (completion notices).
     virtual bool fill(Context& to, Outgoing& packet, size_t limit, bool flush) = 0;
+    // Whether fill() has anything for this context; asked before a packet is made for it.
+    virtual bool has_records(const Context& to, bool flush) const = 0;
     // Nothing reads the slice of `owner`'s packet any more (acknowledged, or the context ended).
     virtual void slice_released(void* owner) = 0;
     // The answer to an opening: which device, and which of its queue pairs has the address.
@@ -120,6 +123,7 @@ public:
     }
 
 private:
+    static constexpr size_t kTrainsPerReceive = 16;
     enum class Stop : uint8_t { // why a train ended
         train,                  // it is full, there may be more
         nothing,                // no more records
@@ -138,10 +142,16 @@ private:
         bool marked = false;
     };
 
+    struct PacketSize { // of a full packet to a peer
+        size_t bytes;
+        size_t charge; // against its credit
+    };
+
     // ---- passes (transport.cpp) ----
     void start_pass(Instant now);
     void service(Context& context, Instant now);
     void arm(Context& context);
+    void arm_unless_near(Context& context);
     Context::Timing timing() const;
     void make_ready(Context& context);
     void set_blocked(Context& context, bool blocked);
@@ -173,9 +183,10 @@ private:
     // ---- sending.cpp ----
     Sent send_train(Context& context, bool flush, Instant now);
     Stop gather(Context& context, std::span<const std::byte> ack, bool flush, Instant now);
+    PacketSize full_packet(const Context& context) const;
     Outgoing* next_packet(Context& context, size_t overhead, bool flush, Stop& stop);
     void add_packet(Context& context, Outgoing& packet, std::span<const std::byte> ack,
-                    size_t bytes, Instant now);
+                    PacketSize size, Instant now);
     void packets_left(Context& context, bool failed, Instant now);
     void take_back(Context& context);
     bool shrink_packets(Context& context, const wire::Address& to);
@@ -191,7 +202,11 @@ private:
                                           Instant now);
     void ack_left(Context& context);
     void request_ack(Context& context, bool at_once, Instant now);
-    void send_due_acks(Instant now);
+    void send_due_acks(Instant now) {
+        const Context* first = acks_delayed_.front();
+        if ((first && first->ack_at_ <= now) || !acks_due_.empty()) send_acks(now);
+    }
+    void send_acks(Instant now);
     bool send_control(Context& context, wire::PacketType type, uint16_t flags, Instant now,
                       std::optional<uint32_t> psn = {});
     void probe(Context& context, Instant now);
@@ -237,6 +252,7 @@ private:
     void remove_address(Context& context, const wire::Address& address);
 
     Config config_;
+    Duration absence_; // without a pass, although one was due: we were stopped
     wire::Link& link_;
     Client& client_;
     obs::Counters& counters_;
@@ -259,6 +275,8 @@ private:
     size_t active_count_ = 0;
     CreditBudget credit_;
     TrainBuilder train_;
+    PacketSize train_size_{}; // of a full packet in the train being built
+    std::array<wire::RxTrain, kTrainsPerReceive> rx_trains_;
     std::vector<std::byte> ack_scratch_;
     uint64_t ack_echoed_ = 0; // paths that the encoded acknowledgement echoes
     wire::Address train_to_;  // of the train being built
@@ -275,6 +293,7 @@ private:
     uint32_t next_ordinal_ = 0;
     Instant now_{}; // of the last pass
     Instant resumed_{};
+    Instant expire_at_{};
     Instant stalled_until_ = kNever;
     bool leaving_ = false;
     Instant leave_until_ = kNever;

@@ -47,7 +47,11 @@ public:
             cell(slot).slot = slot;
         }
         Cell& c = cell(slot);
-        T* object = new (c.storage) T(std::forward<Args>(args)...);
+        T* object;
+        if constexpr (sizeof...(Args) == 0)
+            object = new (c.storage) T; // not T(): that would clear an aggregate's buffers as well
+        else
+            object = new (c.storage) T(std::forward<Args>(args)...);
         c.live = true;
         ++live_;
         return object;

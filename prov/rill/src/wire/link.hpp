@@ -27,6 +27,7 @@ inline constexpr size_t kTrainIovMax = 1024;
 struct TxTrain {
     Address to;
     uint16_t path = 0; // entropy: which of the link's flows to `to` carries it, below Link::paths()
+    bool from_data_port = false; // path 0: its source port must take what the peer answers
     size_t segment_bytes = 0;
     size_t total_bytes = 0;
     std::span<const iovec> iov;

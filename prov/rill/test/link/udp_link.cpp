@@ -429,16 +429,59 @@ Test(udp_link, entropy_paths_have_ports_of_their_own_and_only_send) {
     cr_assert(is_ok(b->send(Train(from[1], 50, 50).tx)));
     pollfd wait = {a->descriptors()[1], POLLIN, 0};
     cr_assert_eq(poll(&wait, 1, 20), 0);
-    // A refusal of what one of them sent is found when all are polled.
+    // A refusal of what one of them sent is found when all are polled, one of them each time.
     Address gone = b->data_address(), refused;
     b.link.reset();
     Train t(gone, 50, 50);
     t.tx.path = 2;
     cr_assert(is_ok(a->send(t.tx)));
     RxTrain out[1];
-    cr_assert_eq(a->receive(out, true), 0u);
+    for (int looks = 0; looks < 2; ++looks)
+        cr_assert_eq(a->receive(out, true), 0u);
     cr_assert(a->next_refusal(refused) && refused == gone);
     cr_assert(!in_error(*a.link));
+}
+
+Test(udp_link, a_busy_peer_gets_a_connected_socket) {
+    Rig a, b;
+    Train t(b->data_address(), 64, 64);
+    Rig* at = &b;
+    auto source = [&] {
+        cr_assert(is_ok(a->send(t.tx)));
+        const std::vector<Packet> got = take(*at->link);
+        t.is(got);
+        return got[0].from;
+    };
+    for (uint32_t i = 1; i < link::BusyPeers::kRun; ++i)
+        cr_assert(source() == a->data_address());
+    const Address busy = source();
+    cr_assert(busy != a->data_address() && busy.same_host(a->data_address()));
+    cr_assert(source() == busy);
+    t.tx.from_data_port = true;
+    cr_assert(source() == a->data_address());
+    // It hears of a refusal, and goes on when somebody is there again.
+    t.tx.from_data_port = false;
+    const Address gone = b->data_address();
+    b.link.reset();
+    cr_assert(is_ok(a->send(t.tx)));
+    cr_assert(is_ok(a->send(t.tx)), "the error is an earlier packet's");
+    Address refused;
+    cr_assert(a->next_refusal(refused) && refused == gone);
+    UdpConfig again = Rig::at("127.0.0.1");
+    again.local = gone;
+    Rig successor(again);
+    at = &successor;
+    cr_assert(source() == busy);
+}
+
+Test(udp_link, confined_ports_are_not_spent_on_busy_peers) {
+    UdpConfig c = Rig::at("127.0.0.1");
+    c.ports = {39200, 39215};
+    Rig a(c), b;
+    for (uint32_t i = 0; i < 2 * link::BusyPeers::kRun; ++i) {
+        cr_assert(is_ok(a->send(Train(b->data_address(), 64, 64).tx)));
+        cr_assert(take(*b.link)[0].from == a->data_address());
+    }
 }
 
 Test(udp_link, the_receive_buffer_is_capped_and_a_small_one_named_once) {
