@@ -126,6 +126,15 @@ Av open_av(const Domain& domain, fi_av_type type, size_t count) {
     return Av(av);
 }
 
+Counter open_counter(const Domain& domain, fi_wait_obj wait_obj) {
+    fi_cntr_attr attr{};
+    attr.events = FI_CNTR_EVENTS_COMP;
+    attr.wait_obj = wait_obj;
+    fid_cntr* counter = nullptr;
+    check_ok(fi_cntr_open(domain.get(), &attr, &counter, nullptr), "fi_cntr_open");
+    return Counter(counter);
+}
+
 Endpoint open_endpoint(const Domain& domain, fi_info& info) {
     fid_ep* ep = nullptr;
     check_ok(fi_endpoint(domain.get(), &info, &ep, nullptr), "fi_endpoint");
@@ -181,12 +190,19 @@ Side::Side(const Config& config, Info chosen)
       av(open_av(domain, config.av_type)), tx(open_cq(domain, config)), rx(open_cq(domain, config)),
       ep(open_endpoint(domain, *info)) {
     check_ok(fi_ep_bind(ep.get(), av.id(), 0), "bind the address vector");
-    check_ok(fi_ep_bind(ep.get(), &tx.get()->fid, config.tx_bind), "bind the transmit queue");
-    check_ok(fi_ep_bind(ep.get(), &rx.get()->fid, config.rx_bind), "bind the receive queue");
+    if (config.tx_bind) {
+        check_ok(fi_ep_bind(ep.get(), &tx.get()->fid, config.tx_bind), "bind the transmit queue");
+    }
+    if (config.rx_bind) {
+        check_ok(fi_ep_bind(ep.get(), &rx.get()->fid, config.rx_bind), "bind the receive queue");
+    }
     if (config.min_multi_recv > 0) {
         check_ok(fi_setopt(ep.id(), FI_OPT_ENDPOINT, FI_OPT_MIN_MULTI_RECV, &config.min_multi_recv,
                            sizeof config.min_multi_recv),
                  "FI_OPT_MIN_MULTI_RECV");
+    }
+    if (config.prepare) {
+        config.prepare(*this);
     }
     check_ok(fi_enable(ep.get()), "fi_enable");
 }

@@ -65,8 +65,11 @@ using Fabric = Handle<fid_fabric>;
 using Domain = Handle<fid_domain>;
 using Av = Handle<fid_av>;
 using Eq = Handle<fid_eq>;
+using Counter = Handle<fid_cntr>;
 using Mr = Handle<fid_mr>;
 using Endpoint = Handle<fid_ep>;
+
+struct Side;
 
 struct Config {
     uint64_t caps = FI_MSG | FI_TAGGED | FI_MULTI_RECV | FI_SOURCE | FI_DIRECTED_RECV;
@@ -77,11 +80,12 @@ struct Config {
     fi_cq_format format = FI_CQ_FORMAT_TAGGED;
     fi_wait_obj wait_obj = FI_WAIT_NONE;
     size_t cq_size = 0;
-    uint64_t tx_bind = FI_TRANSMIT;
+    uint64_t tx_bind = FI_TRANSMIT; // 0: no queue is bound
     uint64_t rx_bind = FI_RECV;
     uint64_t tx_op_flags = 0;
     uint64_t rx_op_flags = 0;
-    size_t min_multi_recv = 0; // 0 keeps the provider's default
+    size_t min_multi_recv = 0;          // 0 keeps the provider's default
+    std::function<void(Side&)> prepare; // before the endpoint is enabled
 };
 
 Info make_hints(const Config& config = {});
@@ -91,6 +95,7 @@ Info get_info(const fi_info* hints, const char* node = nullptr, const char* serv
 Fabric open_fabric(const fi_info& info);
 Domain open_domain(const Fabric& fabric, fi_info& info);
 Av open_av(const Domain& domain, fi_av_type type, size_t count = 0);
+Counter open_counter(const Domain& domain, fi_wait_obj wait_obj = FI_WAIT_NONE);
 Endpoint open_endpoint(const Domain& domain, fi_info& info);
 
 struct Completion {

@@ -15,6 +15,7 @@ check_LTLIBRARIES += %D%/libharness.la
 functional_programs = \
 	%D%/badinput.tap \
 	%D%/completions.tap \
+	%D%/counters.tap \
 	%D%/fork.tap \
 	%D%/getinfo.tap \
 	%D%/messages.tap \
@@ -34,6 +35,9 @@ functional_libs = %D%/libharness.la $(FABRIC_LIBS) -lpthread
 	%D%/completion_waits.cpp \
 	%D%/completions.cpp
 %C%_completions_tap_LDADD = $(functional_libs)
+
+%C%_counters_tap_SOURCES = %D%/counters.cpp
+%C%_counters_tap_LDADD = $(functional_libs)
 
 %C%_fork_tap_SOURCES = %D%/fork.cpp
 %C%_fork_tap_LDADD = $(functional_libs)

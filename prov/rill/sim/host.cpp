@@ -40,6 +40,7 @@ Host::~Host() {
 }
 
 void Host::Sink::complete(const rdm::Completion& c) {
+    if (!c.report && is_ok(c.status)) return; // only counted
     host->completions_.push_back({endpoint, is_receive, c});
 }
 

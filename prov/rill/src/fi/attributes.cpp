@@ -88,7 +88,7 @@ int check_domain(uint32_t version, const fi_domain_attr& a) {
     if (a.max_ep_stx_ctx > 0 || a.max_ep_srx_ctx > 0) return no("shared contexts");
     // The rest of the structure came with 1.5.
     if (FI_VERSION_LT(version, FI_VERSION(1, 5))) return 0;
-    if (a.cntr_cnt > 0) return no("counters");
+    if (a.cntr_cnt > kCountMax) return no("cntr_cnt");
     if (a.mr_iov_limit > rdm::kIovMax) return no("mr_iov_limit");
     if (a.caps & ~kDomainCaps) return no("domain caps");
     if (a.auth_key_size > 0) return no("domain authentication key");
@@ -155,6 +155,7 @@ void fill_domain(fi_domain_attr& a, uint32_t version, const fi_domain_attr* h, u
     a.cq_cnt = a.ep_cnt = a.tx_ctx_cnt = a.rx_ctx_cnt = kCountMax;
     // More than one makes Open MPI's one-sided component use scalable endpoints.
     a.max_ep_tx_ctx = a.max_ep_rx_ctx = 1;
+    a.cntr_cnt = kCountMax;
     a.mr_iov_limit = rdm::kIovMax;
     a.mr_cnt = kRegionsMax;
     a.caps = caps & kDomainCaps;

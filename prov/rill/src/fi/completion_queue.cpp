@@ -117,24 +117,13 @@ int check(const fi_cq_attr& a) {
     if (a.flags & ~FI_AFFINITY) return -FI_EBADFLAGS;
     if (bytes_of(a.format) == 0) return -FI_EINVAL;
     if (a.wait_cond != FI_CQ_COND_NONE && a.wait_cond != FI_CQ_COND_THRESHOLD) return -FI_EINVAL;
-    switch (a.wait_obj) {
-    case FI_WAIT_NONE:
-    case FI_WAIT_UNSPEC:
-    case FI_WAIT_FD:
-    case FI_WAIT_YIELD: return 0;
-    case FI_WAIT_SET:
-    case FI_WAIT_MUTEX_COND:
-    case FI_WAIT_POLLFD:
-        inform(FI_LOG_CQ, "wait objects are FI_WAIT_NONE, _UNSPEC, _FD and _YIELD");
-        return -FI_ENOSYS;
-    }
-    return -FI_EINVAL;
+    return WaitObject::check(a.wait_obj, FI_LOG_CQ);
 }
 
 } // namespace
 
 CompletionQueue::CompletionQueue(Domain& domain, const fi_cq_attr& attr, void* context)
-    : domain_(domain), wait_obj_(attr.wait_obj), wait_cond_(attr.wait_cond),
+    : domain_(domain), wait_(attr.wait_obj), wait_cond_(attr.wait_cond),
       size_(attr.size ? attr.size : kDefaultSize), entry_bytes_(bytes_of(attr.format)),
       ring_(std::min(size_, kRingMax)) {
     set_face(face_, this, FI_CLASS_CQ, context, fid_ops);
@@ -146,10 +135,7 @@ int CompletionQueue::open(Domain& domain, fi_cq_attr* attr, fid_cq** out, void* 
     fi_cq_attr& a = attr ? *attr : none;
     if (const int failed = check(a)) return failed;
     std::unique_ptr<CompletionQueue> cq(new CompletionQueue(domain, a, context));
-    if (cq->can_wait() && !cq->wake_.open()) {
-        warn(FI_LOG_CQ, std::string("no descriptor for a wait object: ") + std::strerror(errno));
-        return -FI_EMFILE;
-    }
+    if (const int failed = cq->wait_.open(FI_LOG_CQ)) return failed;
     *out = &cq.release()->face_;
     return 0;
 }
@@ -161,24 +147,12 @@ int CompletionQueue::close() {
 }
 
 int CompletionQueue::control(int command, void* arg) {
-    switch (command) {
-    case FI_GETWAIT:
-        if (wait_obj_ != FI_WAIT_FD && wait_obj_ != FI_WAIT_UNSPEC) return -FI_ENODATA;
-        *static_cast<int*>(arg) = wake_.fd();
-        return 0;
-    case FI_GETWAITOBJ:
-        *static_cast<fi_wait_obj*>(arg) = wait_obj_ == FI_WAIT_UNSPEC ? FI_WAIT_FD : wait_obj_;
-        return 0;
-    default: return -FI_ENOSYS;
-    }
+    return wait_.control(command, arg);
 }
 
 void CompletionQueue::complete(const rdm::Completion& c) {
     if (!overflow_.empty() || !ring_.push(c)) overflow_.push_back(c);
-    if (armed_ && can_wait()) {
-        armed_ = false;
-        wake_.raise();
-    }
+    wait_.notify();
 }
 
 void CompletionQueue::pop() {
@@ -244,22 +218,15 @@ ssize_t CompletionQueue::read_error(fi_cq_err_entry* buf, uint64_t flags) {
     return 1;
 }
 
-// The next completion raises wake_, what was raised before is forgotten.
-void CompletionQueue::arm() {
-    wake_.clear();
-    armed_ = true;
-}
-
 int CompletionQueue::signal() {
-    if (!can_wait()) return -FI_ENOSYS;
+    if (!wait_.exists()) return -FI_ENOSYS;
     if (!domain_->is_ours()) return -FI_EOPBADSTATE;
-    signaled_.store(true);
-    wake_.raise();
+    wait_.signal();
     return 0;
 }
 
 int CompletionQueue::try_wait() {
-    if (!can_wait()) return -FI_EINVAL;
+    if (!wait_.exists()) return -FI_EINVAL;
     Engine& engine = domain_->engine();
     if (!engine.is_ours()) return -FI_EOPBADSTATE;
     {
@@ -268,42 +235,16 @@ int CompletionQueue::try_wait() {
         // already should stay there.
         engine.quiet_pass(Engine::now());
         if (waiting() > 0) return -FI_EAGAIN;
-        arm();
-        if (signaled_.exchange(false)) return -FI_EAGAIN;
+        wait_.arm();
+        if (wait_.take_signal()) return -FI_EAGAIN;
     }
     engine.housekeeper().summon();
     return 0;
 }
 
-// One look of a waiting reader. `unchanged`: armed, and `on` and `wake` say what to sleep on. The
-// reader runs the device itself when it is woken, which spares the way over the housekeeper; that
-// takes over as usual if the wait is long.
-CompletionQueue::Waited CompletionQueue::look(size_t threshold, Instant until,
-                                              std::vector<pollfd>& on, Instant& wake) {
-    Engine& engine = domain_->engine();
-    const Owned own(engine);
-    const bool moved = engine.pass(true);
-    if (waiting() >= threshold || (waiting() > 0 && !is_ok(front().status))) return Waited::ready;
-    if (signaled_.exchange(false)) return Waited::signaled;
-    const Instant now = Engine::now();
-    if (now >= until) return Waited::late;
-    on.clear();
-    on.push_back({.fd = wake_.fd(), .events = POLLIN, .revents = 0});
-    wake = until;
-    if (!engine.housekeeper().automatic()) {
-        engine.append_descriptors(on);
-        wake = std::min(until, engine.next_deadline());
-    }
-    if (moved) wake = now; // look again, but let others have a turn
-    arm();
-    // A signal between the look above and the clearing of its trace.
-    if (signaled_.exchange(false)) return Waited::signaled;
-    return Waited::unchanged;
-}
-
 ssize_t CompletionQueue::wait_and_read(void* buf, size_t count, fi_addr_t* sources,
                                        const void* condition, int timeout_ms) {
-    if (!can_wait()) return -FI_ENOSYS;
+    if (!wait_.exists()) return -FI_ENOSYS;
     Engine& engine = domain_->engine();
     if (!engine.is_ours()) return -FI_EOPBADSTATE;
     size_t threshold = 1;
@@ -311,19 +252,16 @@ ssize_t CompletionQueue::wait_and_read(void* buf, size_t count, fi_addr_t* sourc
         threshold = std::clamp<size_t>(*static_cast<const size_t*>(condition), 1, size_);
     const Instant until =
         timeout_ms < 0 ? kNever : Engine::now() + std::chrono::milliseconds(timeout_ms);
-    std::vector<pollfd> on;
-    for (;;) {
-        Instant wake;
-        const Waited found = look(threshold, until, on, wake);
-        if (found == Waited::unchanged) {
-            sleep_on(on, wake);
-            continue;
-        }
-        const Owned own(engine);
-        const ssize_t got = take(buf, count, sources);
-        // Another reader may have been faster.
-        if (got != -FI_EAGAIN || found != Waited::ready) return got;
-    }
+    ssize_t got = -FI_EAGAIN;
+    const auto over = [&] {
+        if (waiting() < threshold && (waiting() == 0 || is_ok(front().status))) return false;
+        got = take(buf, count, sources);
+        return true;
+    };
+    if (wait_.wait(engine, until, over) == WaitObject::Waited::done) return got;
+    // Fewer than the threshold.
+    const Owned own(engine);
+    return take(buf, count, sources);
 }
 
 } // namespace rill::fi

@@ -3,14 +3,11 @@
 
 #include "fi/common.hpp"
 #include "fi/domain.hpp"
-#include "fi/wake_fd.hpp"
+#include "fi/wait_object.hpp"
 #include "rdm/request.hpp"
 #include "util/ring.hpp"
 
-#include <atomic>
 #include <deque>
-#include <poll.h>
-#include <vector>
 
 namespace rill::fi {
 
@@ -46,27 +43,19 @@ public:
 private:
     static constexpr size_t kOverflowMax = 65536;
 
-    enum class Waited { ready, unchanged, signaled, late };
-
     CompletionQueue(Domain& domain, const fi_cq_attr& attr, void* context);
-    bool can_wait() const { return wait_obj_ != FI_WAIT_NONE; }
     size_t waiting() const { return ring_.size() + overflow_.size(); }
     const rdm::Completion& front() { return ring_.empty() ? overflow_.front() : ring_.front(); }
     void pop();
     ssize_t take(void* buf, size_t count, fi_addr_t* sources);
-    void arm();
-    Waited look(size_t threshold, Instant until, std::vector<pollfd>& on, Instant& wake);
 
     Face<fid_cq, CompletionQueue> face_{};
     Use<Domain> domain_;
-    const fi_wait_obj wait_obj_;
+    WaitObject wait_;
     const fi_cq_wait_cond wait_cond_;
     const size_t size_;
     const size_t entry_bytes_;
     uint32_t reads_without_pass_ = 0;
-    bool armed_ = true; // the next completion raises wake_
-    WakeFd wake_;
-    std::atomic<bool> signaled_{false};
     Ring<rdm::Completion> ring_;
     std::deque<rdm::Completion> overflow_; // younger than all in the ring
 };

@@ -4,6 +4,7 @@
 #include "fi/address_vector.hpp"
 #include "fi/attributes.hpp"
 #include "fi/completion_queue.hpp"
+#include "fi/counter.hpp"
 #include "fi/endpoint.hpp"
 #include "fi/log.hpp"
 #include "fi/place.hpp"
@@ -42,6 +43,10 @@ int cq_open_entry(fid_domain* handle, fi_cq_attr* attr, fid_cq** out, void* cont
     return opening(handle, [&](Domain& d) { return CompletionQueue::open(d, attr, out, context); });
 }
 
+int cntr_open_entry(fid_domain* handle, fi_cntr_attr* attr, fid_cntr** out, void* context) {
+    return opening(handle, [&](Domain& d) { return Counter::open(d, attr, out, context); });
+}
+
 int endpoint_entry(fid_domain* handle, fi_info* info, fid_ep** out, void* context) {
     return opening(handle, [&](Domain& d) { return Endpoint::open(d, *info, out, context); });
 }
@@ -67,7 +72,7 @@ fi_ops_domain domain_ops = {
     .cq_open = cq_open_entry,
     .endpoint = endpoint_entry,
     .scalable_ep = no_sys,
-    .cntr_open = no_sys,
+    .cntr_open = cntr_open_entry,
     .poll_open = no_sys,
     .stx_ctx = no_sys,
     .srx_ctx = no_sys,

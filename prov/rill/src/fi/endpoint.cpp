@@ -93,6 +93,12 @@ bool has_side(uint64_t caps, uint64_t side) {
     return (caps & side) || !(caps & (FI_SEND | FI_RECV));
 }
 
+rdm::Level level_of(uint64_t flags) {
+    if (flags & FI_DELIVERY_COMPLETE) return rdm::Level::delivery;
+    if ((flags & FI_INJECT_COMPLETE) && !(flags & FI_TRANSMIT_COMPLETE)) return rdm::Level::inject;
+    return rdm::Level::transmit;
+}
+
 // The address that an endpoint of `info` shall have in the domain.
 int source_of(Domain& domain, const fi_info& info, wire::Address& out) {
     const wire::Address& own = domain.engine().interface().address;
@@ -167,7 +173,7 @@ int Endpoint::bind(fid* handle, uint64_t flags) {
         if (eq_) return -FI_EINVAL;
         eq_ = Use<EventQueue>(object_of<EventQueue>(handle));
         return 0;
-    case FI_CLASS_CNTR:
+    case FI_CLASS_CNTR: return bind_counter(object_of<Counter>(handle), flags);
     case FI_CLASS_STX_CTX:
     case FI_CLASS_SRX_CTX: return -FI_ENOSYS;
     default: return -FI_EINVAL;
@@ -180,16 +186,28 @@ int Endpoint::bind_queue(CompletionQueue& queue, uint64_t flags) {
     const bool rx = flags & FI_RECV;
     if (!tx && !rx) return -FI_EINVAL;
     if (&queue.domain() != domain_.get()) return -FI_EINVAL;
-    if ((tx && tx_queue_) || (rx && rx_queue_)) return -FI_EINVAL;
+    if ((tx && tx_reporter_.has_queue()) || (rx && rx_reporter_.has_queue())) return -FI_EINVAL;
     const uint64_t always = flags & FI_SELECTIVE_COMPLETION ? 0 : FI_COMPLETION;
     if (tx) {
-        tx_queue_ = Use<CompletionQueue>(queue);
+        tx_reporter_.bind(queue);
         tx_always_ = always;
     }
     if (rx) {
-        rx_queue_ = Use<CompletionQueue>(queue);
+        rx_reporter_.bind(queue);
         rx_always_ = always;
     }
+    return 0;
+}
+
+int Endpoint::bind_counter(Counter& counter, uint64_t flags) {
+    if (flags & ~Reporter::kDirections) return -FI_EBADFLAGS;
+    if (flags == 0 || &counter.domain() != domain_.get()) return -FI_EINVAL;
+    const uint64_t tx = flags & (FI_SEND | FI_READ | FI_WRITE);
+    const uint64_t rx = flags & ~tx;
+    // All or nothing.
+    if (tx_reporter_.has_counter(tx) || rx_reporter_.has_counter(rx)) return -FI_EINVAL;
+    tx_reporter_.bind(counter, tx);
+    rx_reporter_.bind(counter, rx);
     return 0;
 }
 
@@ -226,7 +244,9 @@ int Endpoint::options_flags(uint64_t* flags, bool set) {
 
 int Endpoint::check_bindings() const {
     if (!av_) return -FI_ENOAV;
-    if ((sends_ && !tx_queue_) || (receives_ && !rx_queue_)) return -FI_ENOCQ;
+    // A counter will do instead of a queue.
+    if ((sends_ && !tx_reporter_.is_bound()) || (receives_ && !rx_reporter_.is_bound()))
+        return -FI_ENOCQ;
     return 0;
 }
 
@@ -234,15 +254,11 @@ int Endpoint::enable() {
     if (endpoint_ || !domain_->is_ours()) return -FI_EOPBADSTATE;
     if (const int failed = check_bindings()) return failed;
     Engine& engine = domain_->engine();
-    const auto sink = [&](const Use<CompletionQueue>& queue) -> rdm::CompletionSink& {
-        if (queue) return *queue;
-        return no_queue_;
-    };
     wire::Address bound = source_;
     {
         const Owned own(engine);
-        const Status status = engine.module().open_endpoint(bound, av_->peers(), sink(tx_queue_),
-                                                            sink(rx_queue_), endpoint_);
+        const Status status = engine.module().open_endpoint(bound, av_->peers(), tx_reporter_,
+                                                            rx_reporter_, endpoint_);
         if (!is_ok(status)) {
             warn(FI_LOG_EP_CTRL, "cannot open an endpoint at " + wire::to_string(source_) +
                                      " (ports: " + engine.ports() + "): " + to_string(status));
@@ -335,10 +351,7 @@ ssize_t Endpoint::send(rdm::SendRequest& r, uint64_t flags) {
     if ((flags & FI_INJECT) && bytes > inject_bytes_) return -FI_EMSGSIZE;
     r.report = flags & FI_COMPLETION;
     r.inject = flags & FI_INJECT;
-    if (flags & FI_DELIVERY_COMPLETE)
-        r.level = rdm::Level::delivery;
-    else if ((flags & FI_INJECT_COMPLETE) && !(flags & FI_TRANSMIT_COMPLETE))
-        r.level = rdm::Level::inject;
+    r.level = level_of(flags);
     return post(sends_, [&](rdm::Endpoint& e, Instant now) { return e.send(r, now); });
 }
 
@@ -346,7 +359,7 @@ ssize_t Endpoint::inject(rdm::SendRequest& r) {
     if (r.iov->iov_len > inject_bytes_) return -FI_EMSGSIZE;
     r.report = false;
     r.inject = true;
-    r.level = rdm::Level::inject;
+    r.level = level_of(tx_flags_); // when it counts
     return post(sends_, [&](rdm::Endpoint& e, Instant now) { return e.send(r, now); });
 }
 

@@ -3,8 +3,8 @@
 
 #include "fi/address_vector.hpp"
 #include "fi/common.hpp"
-#include "fi/completion_queue.hpp"
 #include "fi/domain.hpp"
+#include "fi/reporter.hpp"
 #include "rdm/endpoint.hpp"
 
 #include <memory>
@@ -47,7 +47,7 @@ public:
 
     // `flags` are complete. The request's other fields are the caller's.
     ssize_t send(rdm::SendRequest& request, uint64_t flags);
-    // fi_inject and its like: never a completion but for an error.
+    // fi_inject and its like: counted, but never a completion except for an error.
     ssize_t inject(rdm::SendRequest& request);
     ssize_t receive(rdm::RecvRequest& request, uint64_t flags);
     ssize_t peek(const rdm::PeekRequest& request);
@@ -57,13 +57,9 @@ public:
 
 private:
     // Takes completions of a side that is not bound and, by the endpoint's capabilities, not used.
-    struct NoQueue final : rdm::CompletionSink {
-        void complete(const rdm::Completion&) override {}
-        bool has_room() const override { return true; }
-    };
-
     Endpoint(Domain& domain, const fi_info& info, const wire::Address& source, void* context);
     int bind_queue(CompletionQueue& queue, uint64_t flags);
+    int bind_counter(Counter& counter, uint64_t flags);
     int bind_vector(AddressVector& vector, uint64_t flags);
     int enable();
     int check_bindings() const;
@@ -74,10 +70,9 @@ private:
     Face<fid_ep, Endpoint> face_{};
     Use<Domain> domain_;
     Use<AddressVector> av_;
-    Use<CompletionQueue> tx_queue_;
-    Use<CompletionQueue> rx_queue_;
+    Reporter tx_reporter_;
+    Reporter rx_reporter_;
     Use<EventQueue> eq_;
-    NoQueue no_queue_;
 
     const bool sends_;
     const bool receives_;

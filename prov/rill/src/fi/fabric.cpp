@@ -2,6 +2,7 @@
 #include "fi/fabric.hpp"
 
 #include "fi/completion_queue.hpp"
+#include "fi/counter.hpp"
 #include "fi/domain.hpp"
 #include "fi/event_queue.hpp"
 #include "fi/log.hpp"
@@ -98,6 +99,8 @@ int Fabric::try_wait(fid** fids, int count) {
         int failed = -FI_EINVAL;
         if (fids[i]->fclass == FI_CLASS_CQ)
             failed = object_of<CompletionQueue>(fids[i]).try_wait();
+        else if (fids[i]->fclass == FI_CLASS_CNTR)
+            failed = object_of<Counter>(fids[i]).try_wait();
         else if (fids[i]->fclass == FI_CLASS_EQ)
             failed = object_of<EventQueue>(fids[i]).try_wait();
         if (failed) return failed;

@@ -6,6 +6,7 @@ rill_fi_sources += \
 	%D%/attributes.cpp %D%/attributes.hpp \
 	%D%/common.hpp \
 	%D%/completion_queue.cpp %D%/completion_queue.hpp \
+	%D%/counter.cpp %D%/counter.hpp \
 	%D%/domain.cpp %D%/domain.hpp \
 	%D%/endpoint.cpp %D%/endpoint.hpp \
 	%D%/engine.cpp %D%/engine.hpp \
@@ -23,6 +24,8 @@ rill_fi_sources += \
 	%D%/provider.cpp \
 	%D%/refused_ops.cpp \
 	%D%/registry.hpp \
+	%D%/reporter.cpp %D%/reporter.hpp \
 	%D%/settings.cpp %D%/settings.hpp \
 	%D%/tagged.cpp \
+	%D%/wait_object.cpp %D%/wait_object.hpp \
 	%D%/wake_fd.hpp

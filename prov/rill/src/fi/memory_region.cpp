@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #include "fi/memory_region.hpp"
 
+#include "fi/counter.hpp"
 #include "fi/domain.hpp"
 #include "rdm/request.hpp"
 
@@ -54,6 +55,10 @@ int close_entry(fid* handle) {
     return object_of<MemoryRegion>(handle).close();
 }
 
+int bind_entry(fid* handle, fid* what, uint64_t flags) {
+    return guarded([&] { return object_of<MemoryRegion>(handle).bind(what, flags); });
+}
+
 int control_entry(fid* handle, int command, void* arg) {
     return guarded([&] { return object_of<MemoryRegion>(handle).control(command, arg); });
 }
@@ -61,7 +66,7 @@ int control_entry(fid* handle, int command, void* arg) {
 fi_ops fid_ops = {
     .size = sizeof(fi_ops),
     .close = close_entry,
-    .bind = no_sys,
+    .bind = bind_entry,
     .control = control_entry,
     .ops_open = no_sys,
     .tostr = no_sys,
@@ -118,6 +123,31 @@ int MemoryRegion::close() {
     domain_->regions().remove(face_.key);
     delete this;
     return 0;
+}
+
+MemoryRegion::~MemoryRegion() = default;
+
+// A counter, for one direction or both.
+int MemoryRegion::bind(fid* handle, uint64_t flags) {
+    if (!domain_->is_ours()) return -FI_EOPBADSTATE;
+    if (handle->fclass != FI_CLASS_CNTR) return -FI_EINVAL;
+    if (flags == 0 || (flags & ~(FI_REMOTE_READ | FI_REMOTE_WRITE))) return -FI_EBADFLAGS;
+    Counter& counter = object_of<Counter>(handle);
+    const bool reads = flags & FI_REMOTE_READ;
+    const bool writes = flags & FI_REMOTE_WRITE;
+    if (&counter.domain() != domain_.get()) return -FI_EINVAL;
+    if ((reads && remote_reads_) || (writes && remote_writes_)) return -FI_EINVAL;
+    if (reads) remote_reads_ = Use<Counter>(counter);
+    if (writes) remote_writes_ = Use<Counter>(counter);
+    return 0;
+}
+
+rdm::EventCounter* MemoryRegion::remote_reads() const {
+    return remote_reads_.get();
+}
+
+rdm::EventCounter* MemoryRegion::remote_writes() const {
+    return remote_writes_.get();
 }
 
 int MemoryRegion::control(int command, void* arg) {

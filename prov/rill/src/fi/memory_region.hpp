@@ -2,13 +2,16 @@
 #pragma once
 
 #include "fi/common.hpp"
+#include "rdm/request.hpp"
 
+#include <memory>
 #include <mutex>
 #include <unordered_map>
 #include <vector>
 
 namespace rill::fi {
 
+class Counter;
 class Domain;
 class MemoryRegion;
 
@@ -39,16 +42,24 @@ public:
     static int open(Domain& domain, const fi_mr_attr& attr, uint64_t flags, fid_mr** out);
 
     int close();
+    int bind(fid* handle, uint64_t flags);
     int control(int command, void* arg);
+    // What counts peers' accesses to this region; null: nothing does.
+    rdm::EventCounter* remote_reads() const;
+    rdm::EventCounter* remote_writes() const;
     void set_key(uint64_t key) { face_.key = key; }
 
 private:
     MemoryRegion(Domain& domain, const fi_mr_attr& attr);
+    ~MemoryRegion();
+    friend struct std::default_delete<MemoryRegion>;
 
     Face<fid_mr, MemoryRegion> face_{};
     Use<Domain> domain_;
     std::vector<iovec> bounds_;
     uint64_t access_;
+    Use<Counter> remote_reads_;
+    Use<Counter> remote_writes_;
 };
 
 } // namespace rill::fi

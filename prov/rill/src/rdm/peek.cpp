@@ -53,7 +53,8 @@ Status ReceiveSide::receive_claimed(const RecvRequest& r, bool drop, Instant now
         c.tag = a->tag;
         c.source = a->flow->source;
         discard(*a, now);
-        if (r.report) sink_.complete(c);
+        c.report = r.report;
+        sink_.complete(c);
         return Status::ok;
     }
     if (r.iov_count > kIovMax) return Status::invalid;

@@ -143,7 +143,8 @@ void ReceiveSide::deliver(ReceiveOperation& op, uint64_t total, uint64_t capacit
     c.tag = tag;
     c.source = source;
     c.buffer = op.multi ? buffer : op.iov_count ? op.iov[0].iov_base : nullptr;
-    if (op.report || !is_ok(c.status)) sink_.complete(c);
+    c.report = op.report;
+    sink_.complete(c);
     if (op.multi)
         release_if_spent(op);
     else

@@ -66,6 +66,10 @@ enum CompletionKind : uint32_t {
     kRemoteData = 1 << 4,   // `data` is valid
     kMultiRelease = 1 << 5, // a multi-receive buffer was given back
     kPeek = 1 << 6,         // answer to a peek: nothing was received yet
+    kRead = 1 << 7,         // RMA read, fetching atomic: ours
+    kWrite = 1 << 8,        // RMA write, base atomic: ours
+    kRemoteRead = 1 << 9,   // the same, of a peer's
+    kRemoteWrite = 1 << 10,
 };
 
 struct Completion {
@@ -78,10 +82,20 @@ struct Completion {
     uint64_t data = 0;
     uint64_t tag = 0;
     SourceId source = kUnknownSource;
+    bool report = true; // false: counted, but no entry for the queue unless it failed
 };
 
-// Where completions go: one for an endpoint's transmit side, one for its receive side. Called with
-// the device owned.
+// Counts operations as they end: what a memory region may have besides its endpoints' sinks. Called
+// with the device owned.
+class EventCounter {
+public:
+    virtual ~EventCounter() = default;
+    virtual void count(Status status) = 0;
+};
+
+// Where completions go: one for an endpoint's transmit side, one for its receive side, which also
+// learns what peers read and write. Every operation that ends is told of, also when it asked for no
+// report: it still counts. Called with the device owned.
 class CompletionSink {
 public:
     virtual ~CompletionSink() = default;

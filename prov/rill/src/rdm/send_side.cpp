@@ -110,6 +110,7 @@ void SendSide::report(const SendOperation& op) {
     c.kinds = kSend | (op.tagged ? kTaggedKind : kMsg);
     c.status = op.status;
     c.length = op.length;
+    c.report = op.report;
     sink_.complete(c);
 }
 
@@ -132,8 +133,7 @@ void SendSide::finish_if_over(Module& module, SendOperation& op) {
         --side->in_queue_;
     }
     if (!op.done || op.readers != 0) return;
-    bool failed = !is_ok(op.status);
-    if (side && !op.reported && (op.report || failed)) side->report(op);
+    if (side && !op.reported) side->report(op);
     retire(module, op);
 }
 

@@ -29,7 +29,7 @@ struct SendOperation {
     Level level = Level::transmit;
     Status status = Status::ok;
     bool tagged = false;
-    bool report = true;    // success is reported
+    bool report = true;    // success is written to the queue, not only counted
     bool reported = false; // completed in advance (Level::inject)
     bool done = false;     // the notice came, or will never come
     bool left = false;     // no longer counts against the send queue's depth
