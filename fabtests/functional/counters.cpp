@@ -163,8 +163,8 @@ void nothing_bound() {
 void every_form(Kind kind) {
     CountedPair pair;
     uint64_t count = 0;
-    for (const Form form : {Form::plain, Form::vector, Form::message, Form::inject, Form::data,
-                            Form::inject_data}) {
+    for (const Form form :
+         {Form::plain, Form::vector, Form::message, Form::inject, Form::data, Form::inject_data}) {
         for (const size_t size : {size_t{0}, size_t{1}, size_t{200}, size_t{100000}}) {
             if (is_inject(form) && size > pair.a.side->info->tx_attr->inject_size) {
                 continue;
@@ -180,9 +180,8 @@ void every_form(Kind kind) {
             to.form = form;
             pair.post([&] { return send(*pair.a.side, to); });
             ++count;
-            pair.until("both counters", [&] {
-                return pair.a.sent() >= count && pair.b.received() >= count;
-            });
+            pair.until("both counters",
+                       [&] { return pair.a.sent() >= count && pair.b.received() >= count; });
             check_filled(in.data(), in.size(), static_cast<uint32_t>(count - 1));
         }
     }
@@ -216,9 +215,8 @@ void every_level() {
                 return receive(*pair.b.side, transfer(Kind::msg, in, FI_ADDR_UNSPEC, &ops[0]));
             });
             ++count;
-            pair.until("both counters", [&] {
-                return pair.a.sent() >= count && pair.b.received() >= count;
-            });
+            pair.until("both counters",
+                       [&] { return pair.a.sent() >= count && pair.b.received() >= count; });
         }
     }
     pair.settle();
@@ -236,14 +234,12 @@ void suppressed_completions() {
     Bytes in(64);
     Op op;
     for (uint64_t at = 0; at < count; ++at) {
-        pair.post([&] {
-            return receive(*pair.b.side, transfer(Kind::tagged, in, FI_ADDR_UNSPEC, &op));
-        });
+        pair.post(
+            [&] { return receive(*pair.b.side, transfer(Kind::tagged, in, FI_ADDR_UNSPEC, &op)); });
         pair.post([&] { return send(*pair.a.side, transfer(Kind::tagged, out, pair.to_b, &op)); });
     }
-    pair.until("the counters", [&] {
-        return pair.a.sent() >= count && pair.b.received() >= count;
-    });
+    pair.until("the counters",
+               [&] { return pair.a.sent() >= count && pair.b.received() >= count; });
     pair.settle();
     check_eq(pair.a.sent(), count, "sends");
     check_eq(pair.b.received(), count, "receives");
@@ -258,9 +254,8 @@ void beside_a_queue() {
     Bytes out(3000);
     Bytes in(3000);
     Op ops[2];
-    pair.post([&] {
-        return receive(*pair.b.side, transfer(Kind::tagged, in, FI_ADDR_UNSPEC, &ops[0]));
-    });
+    pair.post(
+        [&] { return receive(*pair.b.side, transfer(Kind::tagged, in, FI_ADDR_UNSPEC, &ops[0])); });
     pair.post([&] { return send(*pair.a.side, transfer(Kind::tagged, out, pair.to_b, &ops[1])); });
     pair.until("the counters", [&] { return pair.a.sent() == 1 && pair.b.received() == 1; });
     check_same(pair.a.side->sent().context, &ops[1], "the entry of the send");
@@ -441,9 +436,8 @@ int main(int argc, char** argv) {
     }
     for (const fi_progress progress : {FI_PROGRESS_MANUAL, FI_PROGRESS_AUTO}) {
         const std::string suffix = progress == FI_PROGRESS_AUTO ? ", auto" : ", manual";
-        cases.push_back({"asleep in fi_cntr_wait" + suffix, [=] {
-                             sleep_ping_pong(FI_WAIT_UNSPEC, progress, false);
-                         }});
+        cases.push_back({"asleep in fi_cntr_wait" + suffix,
+                         [=] { sleep_ping_pong(FI_WAIT_UNSPEC, progress, false); }});
         cases.push_back({"asleep on a descriptor" + suffix,
                          [=] { sleep_ping_pong(FI_WAIT_FD, progress, true); }});
     }

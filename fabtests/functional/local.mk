@@ -22,7 +22,8 @@ functional_programs = \
 	%D%/multirecv.tap \
 	%D%/objects.tap \
 	%D%/tagged.tap \
-	%D%/threads.tap
+	%D%/threads.tap \
+	%D%/waits.tap
 check_PROGRAMS += $(functional_programs)
 
 functional_libs = %D%/libharness.la $(FABRIC_LIBS) -lpthread
@@ -67,6 +68,9 @@ functional_libs = %D%/libharness.la $(FABRIC_LIBS) -lpthread
 
 %C%_threads_tap_SOURCES = %D%/threads.cpp
 %C%_threads_tap_LDADD = $(functional_libs)
+
+%C%_waits_tap_SOURCES = %D%/waits.cpp
+%C%_waits_tap_LDADD = $(functional_libs)
 
 # Once more with packets lost, doubled and out of order, where data moves.
 functional_impaired = \

@@ -117,13 +117,13 @@ int check(const fi_cq_attr& a) {
     if (a.flags & ~FI_AFFINITY) return -FI_EBADFLAGS;
     if (bytes_of(a.format) == 0) return -FI_EINVAL;
     if (a.wait_cond != FI_CQ_COND_NONE && a.wait_cond != FI_CQ_COND_THRESHOLD) return -FI_EINVAL;
-    return WaitObject::check(a.wait_obj, FI_LOG_CQ);
+    return 0;
 }
 
 } // namespace
 
 CompletionQueue::CompletionQueue(Domain& domain, const fi_cq_attr& attr, void* context)
-    : domain_(domain), wait_(attr.wait_obj), wait_cond_(attr.wait_cond),
+    : domain_(domain), wait_(*this), wait_cond_(attr.wait_cond),
       size_(attr.size ? attr.size : kDefaultSize), entry_bytes_(bytes_of(attr.format)),
       ring_(std::min(size_, kRingMax)) {
     set_face(face_, this, FI_CLASS_CQ, context, fid_ops);
@@ -135,7 +135,7 @@ int CompletionQueue::open(Domain& domain, fi_cq_attr* attr, fid_cq** out, void* 
     fi_cq_attr& a = attr ? *attr : none;
     if (const int failed = check(a)) return failed;
     std::unique_ptr<CompletionQueue> cq(new CompletionQueue(domain, a, context));
-    if (const int failed = cq->wait_.open(FI_LOG_CQ)) return failed;
+    if (const int failed = cq->wait_.open(a.wait_obj, a.wait_set, FI_LOG_CQ)) return failed;
     *out = &cq.release()->face_;
     return 0;
 }
@@ -226,25 +226,12 @@ int CompletionQueue::signal() {
 }
 
 int CompletionQueue::try_wait() {
-    if (!wait_.exists()) return -FI_EINVAL;
-    Engine& engine = domain_->engine();
-    if (!engine.is_ours()) return -FI_EOPBADSTATE;
-    {
-        const Owned own(engine);
-        // Not a pass of the program: it is about to be away, and a housekeeper that is on duty
-        // already should stay there.
-        engine.quiet_pass(Engine::now());
-        if (waiting() > 0) return -FI_EAGAIN;
-        wait_.arm();
-        if (wait_.take_signal()) return -FI_EAGAIN;
-    }
-    engine.housekeeper().summon();
-    return 0;
+    return wait_.try_wait(domain_->engine(), [&] { return waiting() > 0; });
 }
 
 ssize_t CompletionQueue::wait_and_read(void* buf, size_t count, fi_addr_t* sources,
                                        const void* condition, int timeout_ms) {
-    if (!wait_.exists()) return -FI_ENOSYS;
+    if (!wait_.can_block()) return -FI_ENOSYS;
     Engine& engine = domain_->engine();
     if (!engine.is_ours()) return -FI_EOPBADSTATE;
     size_t threshold = 1;

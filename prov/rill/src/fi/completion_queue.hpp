@@ -15,7 +15,7 @@ namespace rill::fi {
 // While as many wait as the program asked for room, has_room() is false and posting answers
 // -FI_EAGAIN; what completes nevertheless was posted before and is kept: nothing is lost, and the
 // number of operations in flight bounds the excess.
-class CompletionQueue final : public rdm::CompletionSink {
+class CompletionQueue final : public rdm::CompletionSink, public Waitable {
 public:
     using Fid = fid_cq;
 
@@ -28,7 +28,7 @@ public:
     ssize_t wait_and_read(void* buf, size_t count, fi_addr_t* sources, const void* condition,
                           int timeout_ms);
     int signal();
-    int try_wait();
+    int try_wait() override;
     Domain& domain() { return *domain_; }
 
     // rdm::CompletionSink, with the engine owned.
@@ -37,6 +37,9 @@ public:
     // -FI_EAGAIN inside one of its completion callbacks makes it read the queue recursively into the
     // array that it is walking. What lies beyond the ring is bounded by this.
     bool has_room() const override { return waiting() < size_ + kOverflowMax; }
+
+    // For poll sets, with the engine owned: whether there are entries.
+    bool poll() const { return waiting() > 0; }
 
     Uses uses;
 

@@ -75,8 +75,7 @@ fi_ops_cntr counter_ops = {
 
 } // namespace
 
-Counter::Counter(Domain& domain, const fi_cntr_attr& attr, void* context)
-    : domain_(domain), wait_(attr.wait_obj) {
+Counter::Counter(Domain& domain, void* context) : domain_(domain), wait_(*this) {
     set_face(face_, this, FI_CLASS_CNTR, context, fid_ops);
     face_.ops = &counter_ops;
 }
@@ -89,9 +88,8 @@ int Counter::open(Domain& domain, const fi_cntr_attr* attr, fid_cntr** out, void
         inform(FI_LOG_CNTR, "counters count completions (FI_CNTR_EVENTS_COMP)");
         return -FI_ENOSYS;
     }
-    if (const int failed = WaitObject::check(a.wait_obj, FI_LOG_CNTR)) return failed;
-    std::unique_ptr<Counter> counter(new Counter(domain, a, context));
-    if (const int failed = counter->wait_.open(FI_LOG_CNTR)) return failed;
+    std::unique_ptr<Counter> counter(new Counter(domain, context));
+    if (const int failed = counter->wait_.open(a.wait_obj, a.wait_set, FI_LOG_CNTR)) return failed;
     *out = &counter.release()->face_;
     return 0;
 }
@@ -131,6 +129,13 @@ uint64_t Counter::read_error() {
     return look(errors_, seen_errors_);
 }
 
+bool Counter::poll() {
+    const bool changed = value_ != polled_value_ || errors_ != polled_errors_;
+    polled_value_ = value_;
+    polled_errors_ = errors_;
+    return changed;
+}
+
 template <class Change>
 int Counter::change(Change&& change) {
     Engine& engine = domain_->engine();
@@ -142,11 +147,11 @@ int Counter::change(Change&& change) {
 }
 
 int Counter::add(uint64_t value) {
-    return change([&] { value_ += value; });
+    return change([&] { polled_value_ = value_ += value; });
 }
 
 int Counter::set(uint64_t value) {
-    return change([&] { value_ = value; });
+    return change([&] { polled_value_ = value_ = value; });
 }
 
 int Counter::add_error(uint64_t value) {
@@ -158,7 +163,7 @@ int Counter::set_error(uint64_t value) {
 }
 
 int Counter::wait(uint64_t threshold, int timeout_ms) {
-    if (!wait_.exists()) return -FI_ENOSYS;
+    if (!wait_.can_block()) return -FI_ENOSYS;
     Engine& engine = domain_->engine();
     if (!engine.is_ours()) return -FI_EOPBADSTATE;
     const Instant until =
@@ -180,17 +185,8 @@ int Counter::wait(uint64_t threshold, int timeout_ms) {
 }
 
 int Counter::try_wait() {
-    if (!wait_.exists()) return -FI_EINVAL;
-    Engine& engine = domain_->engine();
-    if (!engine.is_ours()) return -FI_EOPBADSTATE;
-    {
-        const Owned own(engine);
-        engine.quiet_pass(Engine::now());
-        if (value_ != seen_value_ || errors_ != seen_errors_) return -FI_EAGAIN;
-        wait_.arm();
-    }
-    engine.housekeeper().summon();
-    return 0;
+    return wait_.try_wait(domain_->engine(),
+                          [&] { return value_ != seen_value_ || errors_ != seen_errors_; });
 }
 
 } // namespace rill::fi

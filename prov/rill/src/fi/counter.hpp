@@ -10,7 +10,7 @@ namespace rill::fi {
 
 // Counts the operations of what it is bound to, good and failed ones apart. Its values belong to
 // the owner of the engine, as all that counts them does.
-class Counter final : public rdm::EventCounter {
+class Counter final : public rdm::EventCounter, public Waitable {
 public:
     using Fid = fid_cntr;
 
@@ -26,16 +26,18 @@ public:
     int set_error(uint64_t value);
     // 0: reached; -FI_EAVAIL: an operation failed meanwhile; -FI_ETIMEDOUT.
     int wait(uint64_t threshold, int timeout_ms);
-    int try_wait();
+    int try_wait() override;
     Domain& domain() { return *domain_; }
 
     // rdm::EventCounter, with the engine owned.
     void count(Status status) override;
+    // For poll sets, with the engine owned: whether it has changed since it was asked or set last.
+    bool poll();
 
     Uses uses;
 
 private:
-    Counter(Domain& domain, const fi_cntr_attr& attr, void* context);
+    Counter(Domain& domain, void* context);
     uint64_t look(const uint64_t& value, uint64_t& seen);
     template <class Change>
     int change(Change&& change);
@@ -48,6 +50,8 @@ private:
     // What the program read last: an unchanged value makes the next read run the device.
     uint64_t seen_value_ = 0;
     uint64_t seen_errors_ = 0;
+    uint64_t polled_value_ = 0;
+    uint64_t polled_errors_ = 0;
     uint32_t reads_without_pass_ = 0;
 };
 

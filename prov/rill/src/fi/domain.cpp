@@ -8,6 +8,7 @@
 #include "fi/endpoint.hpp"
 #include "fi/log.hpp"
 #include "fi/place.hpp"
+#include "fi/poll_set.hpp"
 #include "fi/registry.hpp"
 
 namespace rill::fi {
@@ -47,6 +48,10 @@ int cntr_open_entry(fid_domain* handle, fi_cntr_attr* attr, fid_cntr** out, void
     return opening(handle, [&](Domain& d) { return Counter::open(d, attr, out, context); });
 }
 
+int poll_open_entry(fid_domain* handle, fi_poll_attr* attr, fid_poll** out) {
+    return opening(handle, [&](Domain& d) { return PollSet::open(d, attr, out); });
+}
+
 int endpoint_entry(fid_domain* handle, fi_info* info, fid_ep** out, void* context) {
     return opening(handle, [&](Domain& d) { return Endpoint::open(d, *info, out, context); });
 }
@@ -73,7 +78,7 @@ fi_ops_domain domain_ops = {
     .endpoint = endpoint_entry,
     .scalable_ep = no_sys,
     .cntr_open = cntr_open_entry,
-    .poll_open = no_sys,
+    .poll_open = poll_open_entry,
     .stx_ctx = no_sys,
     .srx_ctx = no_sys,
     .query_atomic = no_support,

@@ -74,8 +74,8 @@ fi_ops_eq eq_ops = {
 } // namespace
 
 EventQueue::EventQueue(Fabric& fabric, const fi_eq_attr& attr, void* context)
-    : fabric_(fabric), wait_obj_(attr.wait_obj), writable_(attr.flags & FI_WRITE),
-      size_(attr.size ? attr.size : kDefaultSize) {
+    : fabric_(fabric), writable_(attr.flags & FI_WRITE),
+      size_(attr.size ? attr.size : kDefaultSize), wake_(*this) {
     set_face(face_, this, FI_CLASS_EQ, context, fid_ops);
     face_.ops = &eq_ops;
 }
@@ -84,13 +84,8 @@ int EventQueue::open(Fabric& fabric, const fi_eq_attr* attr, fid_eq** out, void*
     const fi_eq_attr none{};
     const fi_eq_attr& a = attr ? *attr : none;
     if (a.flags & ~(FI_WRITE | FI_AFFINITY)) return -FI_EBADFLAGS;
-    if (a.wait_obj < FI_WAIT_NONE || a.wait_obj > FI_WAIT_POLLFD) return -FI_EINVAL;
-    if (a.wait_obj != FI_WAIT_NONE && a.wait_obj != FI_WAIT_UNSPEC && a.wait_obj != FI_WAIT_FD) {
-        inform(FI_LOG_EQ, "event queues have FI_WAIT_NONE, FI_WAIT_UNSPEC and FI_WAIT_FD");
-        return -FI_ENOSYS;
-    }
     std::unique_ptr<EventQueue> eq(new EventQueue(fabric, a, context));
-    if (a.wait_obj != FI_WAIT_NONE && !eq->wake_.open()) return -FI_EMFILE;
+    if (const int failed = eq->wake_.open(a.wait_obj, a.wait_set, FI_LOG_EQ)) return failed;
     *out = &eq.release()->face_;
     return 0;
 }
@@ -102,16 +97,7 @@ int EventQueue::close() {
 }
 
 int EventQueue::control(int command, void* arg) {
-    switch (command) {
-    case FI_GETWAIT:
-        if (wait_obj_ == FI_WAIT_NONE) return -FI_ENODATA;
-        *static_cast<int*>(arg) = wake_.fd();
-        return 0;
-    case FI_GETWAITOBJ:
-        *static_cast<fi_wait_obj*>(arg) = wait_obj_ == FI_WAIT_NONE ? FI_WAIT_NONE : FI_WAIT_FD;
-        return 0;
-    default: return -FI_ENOSYS;
-    }
+    return wake_.control(command, arg);
 }
 
 ssize_t EventQueue::read(uint32_t* event, void* buf, size_t len, uint64_t flags) {
@@ -153,7 +139,7 @@ ssize_t EventQueue::write(uint32_t event, const void* buf, size_t len) {
 
 ssize_t EventQueue::wait_and_read(uint32_t* event, void* buf, size_t len, int timeout_ms,
                                   uint64_t flags) {
-    if (wait_obj_ == FI_WAIT_NONE) return -FI_ENOSYS;
+    if (!wake_.can_block()) return -FI_ENOSYS;
     const Instant until =
         timeout_ms < 0 ? kNever : link::monotonic_now() + std::chrono::milliseconds(timeout_ms);
     for (;;) {
@@ -166,7 +152,7 @@ ssize_t EventQueue::wait_and_read(uint32_t* event, void* buf, size_t len, int ti
 
 int EventQueue::try_wait() {
     if (!fabric_->is_ours()) return -FI_EOPBADSTATE;
-    if (wait_obj_ == FI_WAIT_NONE) return -FI_EINVAL;
+    if (!wake_.exists()) return -FI_EINVAL;
     const std::lock_guard lock(mutex_);
     return events_.empty() ? 0 : -FI_EAGAIN;
 }
@@ -184,12 +170,12 @@ void EventQueue::report(uint32_t event, const fi_eq_err_entry& entry) {
 void EventQueue::push(uint32_t event, bool is_error, const void* data, size_t bytes) {
     const auto* from = static_cast<const std::byte*>(data);
     events_.push_back({event, is_error, {from, from + bytes}});
-    if (wake_.is_open() && events_.size() == 1) wake_.raise();
+    if (events_.size() == 1) wake_.raise();
 }
 
 void EventQueue::pop() {
     events_.pop_front();
-    if (wake_.is_open() && events_.empty()) wake_.clear();
+    if (events_.empty()) wake_.clear();
 }
 
 } // namespace rill::fi

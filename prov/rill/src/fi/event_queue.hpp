@@ -3,7 +3,7 @@
 
 #include "fi/common.hpp"
 #include "fi/fabric.hpp"
-#include "fi/wake_fd.hpp"
+#include "fi/wait_set.hpp"
 
 #include <deque>
 #include <mutex>
@@ -12,7 +12,7 @@
 namespace rill::fi {
 
 // Control events: those that the program writes, and the outcome of asynchronous insertions.
-class EventQueue {
+class EventQueue final : public Waitable {
 public:
     using Fid = fid_eq;
 
@@ -24,7 +24,7 @@ public:
     ssize_t read_error(fi_eq_err_entry* buf, uint64_t flags);
     ssize_t write(uint32_t event, const void* buf, size_t len);
     ssize_t wait_and_read(uint32_t* event, void* buf, size_t len, int timeout_ms, uint64_t flags);
-    int try_wait();
+    int try_wait() override;
     // An event of our own, for which there is always room.
     void report(uint32_t event, const fi_eq_entry& entry);
     void report(uint32_t event, const fi_eq_err_entry& entry);
@@ -44,10 +44,9 @@ private:
 
     Face<fid_eq, EventQueue> face_{};
     Use<Fabric> fabric_;
-    const fi_wait_obj wait_obj_;
     const bool writable_;
     const size_t size_;
-    WakeFd wake_; // readable while there are events
+    Waker wake_; // readable while there are events, if it is not a set's
     std::mutex mutex_;
     std::deque<Event> events_;
 };

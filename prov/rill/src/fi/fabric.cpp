@@ -8,6 +8,7 @@
 #include "fi/log.hpp"
 #include "fi/registry.hpp"
 #include "fi/settings.hpp"
+#include "fi/wait_set.hpp"
 
 namespace rill::fi {
 
@@ -36,6 +37,13 @@ int eq_open_entry(fid_fabric* handle, fi_eq_attr* attr, fid_eq** out, void* cont
     });
 }
 
+int wait_open_entry(fid_fabric* handle, fi_wait_attr* attr, fid_wait** out) {
+    return guarded([&] {
+        Fabric& fabric = object_of<Fabric>(handle);
+        return fabric.is_ours() ? WaitSet::open(fabric, attr, out) : -FI_EOPBADSTATE;
+    });
+}
+
 int trywait_entry(fid_fabric* handle, fid** fids, int count) {
     return guarded([&] { return object_of<Fabric>(handle).try_wait(fids, count); });
 }
@@ -55,7 +63,7 @@ fi_ops_fabric fabric_ops = {
     .domain = domain_entry,
     .passive_ep = no_sys,
     .eq_open = eq_open_entry,
-    .wait_open = no_sys,
+    .wait_open = wait_open_entry,
     .trywait = trywait_entry,
     .domain2 = domain2_entry,
 };
@@ -95,15 +103,20 @@ int Fabric::close() {
 }
 
 int Fabric::try_wait(fid** fids, int count) {
+    const auto waitable = [](fid* handle) -> Waitable* {
+        switch (handle->fclass) {
+        case FI_CLASS_CQ: return &object_of<CompletionQueue>(handle);
+        case FI_CLASS_CNTR: return &object_of<Counter>(handle);
+        case FI_CLASS_EQ: return &object_of<EventQueue>(handle);
+        case FI_CLASS_WAIT: return &object_of<WaitSet>(handle);
+        default: return nullptr;
+        }
+    };
+    if (count < 0) return -FI_EINVAL;
     for (int i = 0; i < count; ++i) {
-        int failed = -FI_EINVAL;
-        if (fids[i]->fclass == FI_CLASS_CQ)
-            failed = object_of<CompletionQueue>(fids[i]).try_wait();
-        else if (fids[i]->fclass == FI_CLASS_CNTR)
-            failed = object_of<Counter>(fids[i]).try_wait();
-        else if (fids[i]->fclass == FI_CLASS_EQ)
-            failed = object_of<EventQueue>(fids[i]).try_wait();
-        if (failed) return failed;
+        Waitable* object = waitable(fids[i]);
+        if (!object) return -FI_EINVAL;
+        if (const int busy = object->try_wait()) return busy;
     }
     return 0;
 }

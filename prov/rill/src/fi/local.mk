@@ -21,6 +21,7 @@ rill_fi_sources += \
 	%D%/msg.cpp \
 	%D%/ownership.hpp \
 	%D%/place.cpp %D%/place.hpp \
+	%D%/poll_set.cpp %D%/poll_set.hpp \
 	%D%/provider.cpp \
 	%D%/refused_ops.cpp \
 	%D%/registry.hpp \
@@ -28,4 +29,5 @@ rill_fi_sources += \
 	%D%/settings.cpp %D%/settings.hpp \
 	%D%/tagged.cpp \
 	%D%/wait_object.cpp %D%/wait_object.hpp \
+	%D%/wait_set.cpp %D%/wait_set.hpp \
 	%D%/wake_fd.hpp

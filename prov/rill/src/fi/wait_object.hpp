@@ -3,9 +3,7 @@
 
 #include "fi/common.hpp"
 #include "fi/engine.hpp"
-#include "fi/wake_fd.hpp"
-
-#include <rdma/providers/fi_log.h>
+#include "fi/wait_set.hpp"
 
 #include <atomic>
 #include <poll.h>
@@ -13,38 +11,34 @@
 
 namespace rill::fi {
 
-// What wakes a program that waits for a completion queue or a counter: an eventfd that the first
-// event after arming raises, and further ones do not. All but signal() is for the engine's owner.
-class WaitObject {
+// The wait object of a completion queue or a counter: the first event after arming raises it, and
+// further ones do not. All but signal() is for the engine's owner.
+class WaitObject : public Waker {
 public:
-    // Kinds other than FI_WAIT_NONE, _UNSPEC, _FD and _YIELD: -FI_ENOSYS; no such kind: -FI_EINVAL.
-    // `where` is the log's.
-    [[nodiscard]] static int check(fi_wait_obj kind, fi_log_subsys where);
-
-    explicit WaitObject(fi_wait_obj kind) : kind_(kind) {}
-    // -FI_EMFILE: no descriptor to be had. Nothing to do for FI_WAIT_NONE.
-    [[nodiscard]] int open(fi_log_subsys where);
-
-    bool exists() const { return kind_ != FI_WAIT_NONE; }
-    int control(int command, void* arg) const; // FI_GETWAIT, FI_GETWAITOBJ
+    using Waker::Waker;
 
     // There was an event.
     void notify() {
-        if (!armed_ || !exists()) return;
+        if (!armed_) return;
         armed_ = false;
-        wake_.raise();
+        raise();
     }
     // The next event raises the descriptor, what was raised before is forgotten.
     void arm() {
-        wake_.clear();
+        clear();
         armed_ = true;
     }
     // Any thread: somebody who waits shall return.
     void signal() {
         signaled_.store(true);
-        wake_.raise();
+        raise();
     }
     bool take_signal() { return signaled_.exchange(false); }
+
+    // For Waitable::try_wait: looks after a pass of the device, with the engine owned, whether
+    // `busy()`; arms and calls the housekeeper to duty if not.
+    template <class Busy>
+    int try_wait(Engine& engine, Busy&& busy);
 
     enum class Waited { done, signaled, late };
     // Runs the device, not owned on entry, and sleeps in between until `done()`, which is called
@@ -57,11 +51,26 @@ private:
     // Owned, after a pass that found nothing: what to sleep on and until when. False: do not.
     bool prepare(Engine& engine, bool moved, Instant until, std::vector<pollfd>& on, Instant& wake);
 
-    const fi_wait_obj kind_;
     bool armed_ = true;
-    WakeFd wake_;
     std::atomic<bool> signaled_{false};
 };
+
+template <class Busy>
+int WaitObject::try_wait(Engine& engine, Busy&& busy) {
+    if (!exists()) return -FI_EINVAL;
+    if (!engine.is_ours()) return -FI_EOPBADSTATE;
+    {
+        const Owned own(engine);
+        // Not a pass of the program: it is about to be away, and a housekeeper that is on duty
+        // already should stay there.
+        engine.quiet_pass(Engine::now());
+        if (busy()) return -FI_EAGAIN;
+        arm();
+        if (take_signal()) return -FI_EAGAIN;
+    }
+    engine.housekeeper().summon();
+    return 0;
+}
 
 template <class Done>
 WaitObject::Waited WaitObject::wait(Engine& engine, Instant until, Done&& done) {
