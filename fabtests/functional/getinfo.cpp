@@ -373,8 +373,26 @@ void traffic_classes() {
         const Info info = ask(hints.get(), ret);
         check(ret == 0 || ret == -FI_ENODATA, "a traffic class is had, or nothing");
         check(ret != 0 || info->tx_attr->tclass == tclass, "the class that was asked for");
-        check(ret == 0 || !is_rill() || tclass != FI_TC_BEST_EFFORT, "best effort is always had");
+        check(ret == 0 || !is_rill(), "rill has every class");
     }
+    if (!is_rill()) {
+        return;
+    }
+    rejected("a class that is neither a label nor a code point",
+             [](fi_info& info) { info.tx_attr->tclass = FI_TC_NETWORK_CTRL + 1; });
+    rejected("a code point of seven bits",
+             [](fi_info& info) { info.domain_attr->tclass = fi_tc_dscp_set(64); });
+    rejected("another class than the domain's", [](fi_info& info) {
+        info.domain_attr->tclass = FI_TC_BULK_DATA;
+        info.tx_attr->tclass = FI_TC_LOW_LATENCY;
+    });
+    accepted(
+        "a class of the domain", [](fi_info& info) { info.domain_attr->tclass = FI_TC_SCAVENGER; },
+        [](const fi_info& one) { return one.tx_attr->tclass == FI_TC_SCAVENGER; });
+    accepted(
+        "a class of the transmit side",
+        [](fi_info& info) { info.tx_attr->tclass = FI_TC_LOW_LATENCY; },
+        [](const fi_info& one) { return one.domain_attr->tclass == FI_TC_LOW_LATENCY; });
 }
 
 void versions() {

@@ -59,6 +59,7 @@ functional_libs = %D%/libharness.la $(FABRIC_LIBS) -lpthread
 %C%_objects_tap_SOURCES = \
 	%D%/object_av.cpp \
 	%D%/object_cases.hpp \
+	%D%/object_class.cpp \
 	%D%/object_eq_mr.cpp \
 	%D%/objects.cpp
 %C%_objects_tap_LDADD = $(functional_libs)

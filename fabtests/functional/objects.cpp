@@ -337,6 +337,7 @@ int main(int argc, char** argv) {
         {"opened and closed often", opened_and_closed_often},
         {"closed with work left", closed_with_work_left},
     };
+    add_class_cases(cases);
     add_av_cases(cases);
     add_eq_cases(cases);
     add_mr_cases(cases);

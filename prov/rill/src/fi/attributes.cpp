@@ -3,6 +3,7 @@
 
 #include "fi/address.hpp"
 #include "fi/log.hpp"
+#include "fi/traffic_class.hpp"
 #include "rdm/request.hpp"
 
 #include <rdma/fi_domain.h>
@@ -56,11 +57,6 @@ int check_mr_mode(uint32_t version, int mode) {
     return 0;
 }
 
-// Packets carry no class: a wish for anything special is better refused than ignored.
-bool has_class(uint32_t tclass) {
-    return tclass == FI_TC_UNSPEC || tclass == FI_TC_BEST_EFFORT;
-}
-
 // FI_PROGRESS_CONTROL_UNIFIED came with 2.0: control operations progress as data does. Ours need
 // no progress.
 constexpr int kControlUnified = 3;
@@ -94,7 +90,8 @@ int check_domain(uint32_t version, const fi_domain_attr& a) {
     if (a.auth_key_size > 0) return no("domain authentication key");
     if (a.max_err_data > 0) return no("max_err_data");
     if (a.mr_cnt > kRegionsMax) return no("mr_cnt");
-    if (FI_VERSION_GE(version, FI_VERSION(1, 9)) && !has_class(a.tclass)) return no("tclass");
+    if (FI_VERSION_GE(version, FI_VERSION(1, 9)) && !is_traffic_class(a.tclass))
+        return no("tclass");
     return 0;
 }
 
@@ -122,7 +119,8 @@ int check_tx(uint32_t version, const fi_tx_attr& a) {
     if (a.size > kQueueSizeMax) return no("tx_attr size");
     if (a.iov_limit > rdm::kIovMax) return no("tx_attr iov_limit");
     if (a.rma_iov_limit > 0) return no("rma_iov_limit");
-    if (FI_VERSION_GE(version, FI_VERSION(1, 9)) && !has_class(a.tclass)) return no("tclass");
+    if (FI_VERSION_GE(version, FI_VERSION(1, 9)) && !is_traffic_class(a.tclass))
+        return no("tclass");
     return 0;
 }
 
@@ -165,7 +163,6 @@ void fill_domain(fi_domain_attr& a, uint32_t version, const fi_domain_attr* h, u
     if (h->data_progress != FI_PROGRESS_UNSPEC) a.data_progress = h->data_progress;
     if (h->av_type != FI_AV_UNSPEC) a.av_type = h->av_type;
     if (h->mr_mode & (FI_MR_BASIC | FI_MR_SCALABLE)) a.mr_mode = h->mr_mode;
-    if (FI_VERSION_GE(version, FI_VERSION(1, 9))) a.tclass = h->tclass;
 }
 
 void fill_endpoint(fi_ep_attr& a, const fi_ep_attr* h) {
@@ -177,8 +174,7 @@ void fill_endpoint(fi_ep_attr& a, const fi_ep_attr* h) {
     a.mem_tag_format = h && h->mem_tag_format ? h->mem_tag_format : kTagFormat;
 }
 
-void fill_tx(fi_tx_attr& a, uint32_t version, const fi_tx_attr* h, uint64_t caps,
-             const Settings& s) {
+void fill_tx(fi_tx_attr& a, const fi_tx_attr* h, uint64_t caps, const Settings& s) {
     a.caps = caps & kTxCaps;
     a.msg_order = FI_ORDER_SAS;
     a.inject_size = rdm::kInjectBytesMax;
@@ -186,7 +182,6 @@ void fill_tx(fi_tx_attr& a, uint32_t version, const fi_tx_attr* h, uint64_t caps
     a.iov_limit = rdm::kIovMax;
     if (!h) return;
     a.op_flags = h->op_flags;
-    if (FI_VERSION_GE(version, FI_VERSION(1, 9))) a.tclass = h->tclass;
     if (h->inject_size) a.inject_size = h->inject_size;
     if (h->size) a.size = h->size;
     if (h->iov_limit) a.iov_limit = h->iov_limit;
@@ -218,6 +213,8 @@ int check_hints(uint32_t version, const fi_info* hints) {
     if (!failed && hints->domain_attr) failed = check_domain(version, *hints->domain_attr);
     if (!failed && hints->tx_attr) failed = check_tx(version, *hints->tx_attr);
     if (!failed && hints->rx_attr) failed = check_rx(*hints->rx_attr);
+    if (!failed && !same_traffic_class(version, *hints, traffic_class_of(version, *hints)))
+        failed = no("a transmit side of another traffic class than its domain");
     return failed;
 }
 
@@ -226,10 +223,12 @@ void fill_attributes(fi_info& info, uint32_t version, const fi_info* hints,
     info.caps = answer_caps(hints ? hints->caps : 0, kPrimaryCaps | kSecondaryCaps);
     fill_domain(*info.domain_attr, version, hints ? hints->domain_attr : nullptr, info.caps);
     fill_endpoint(*info.ep_attr, hints ? hints->ep_attr : nullptr);
-    fill_tx(*info.tx_attr, version, hints ? hints->tx_attr : nullptr, info.caps, settings);
+    fill_tx(*info.tx_attr, hints ? hints->tx_attr : nullptr, info.caps, settings);
     fill_rx(*info.rx_attr, hints ? hints->rx_attr : nullptr, info.caps, settings);
     info.fabric_attr->prov_version = provider.version;
     info.fabric_attr->api_version = version;
+    if (FI_VERSION_GE(version, FI_VERSION(1, 9)) && hints)
+        info.domain_attr->tclass = info.tx_attr->tclass = traffic_class_of(version, *hints);
 }
 
 } // namespace rill::fi

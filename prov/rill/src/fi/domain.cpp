@@ -10,6 +10,7 @@
 #include "fi/place.hpp"
 #include "fi/poll_set.hpp"
 #include "fi/registry.hpp"
+#include "fi/traffic_class.hpp"
 
 namespace rill::fi {
 
@@ -89,7 +90,8 @@ fi_ops_domain domain_ops = {
 } // namespace
 
 Domain::Domain(Fabric& fabric, const fi_info& info, std::unique_ptr<Engine> engine, void* context)
-    : fabric_(fabric), regions_(info.domain_attr->mr_mode), engine_(std::move(engine)) {
+    : fabric_(fabric), traffic_class_(traffic_class_of(fabric.api_version(), info)),
+      regions_(info.domain_attr->mr_mode), engine_(std::move(engine)) {
     set_face(face_, this, FI_CLASS_DOMAIN, context, fid_ops);
     face_.ops = &domain_ops;
     face_.mr = &region_ops;
@@ -115,6 +117,7 @@ int Domain::open(Fabric& fabric, const fi_info& info, fid_domain** out, void* co
     Engine::Options options;
     options.interface = place.interface;
     options.automatic = info.domain_attr->data_progress == FI_PROGRESS_AUTO;
+    options.code_point = code_point_of(traffic_class_of(fabric.api_version(), info));
     options.send_depth = info.tx_attr ? info.tx_attr->size : 0;
     std::unique_ptr<Engine> engine;
     if (const int failed = Engine::open(settings, options, engine)) return failed;

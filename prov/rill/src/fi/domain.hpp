@@ -33,6 +33,7 @@ public:
     EventQueue* registration_events() { return reports_regions_ ? eq_.get() : nullptr; }
     wire::Family family() const { return engine_->interface().address.family; }
     uint32_t api_version() const { return fabric_->api_version(); }
+    uint32_t traffic_class() const { return traffic_class_; }
     // False in a forked child: every call but close answers -FI_EOPBADSTATE.
     bool is_ours() const { return engine_->is_ours(); }
 
@@ -44,6 +45,7 @@ private:
     Face<fid_domain, Domain> face_{};
     Use<Fabric> fabric_;
     Use<EventQueue> eq_;
+    const uint32_t traffic_class_; // of all its endpoints
     bool reports_regions_ = false;
     RegionTable regions_;
     std::unique_ptr<Engine> engine_;

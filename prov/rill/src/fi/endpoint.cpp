@@ -5,6 +5,7 @@
 #include "fi/attributes.hpp"
 #include "fi/errors.hpp"
 #include "fi/log.hpp"
+#include "fi/traffic_class.hpp"
 #include "link/sockaddr.hpp"
 
 #include <cstring>
@@ -136,6 +137,10 @@ Endpoint::Endpoint(Domain& domain, const fi_info& info, const wire::Address& sou
 
 int Endpoint::open(Domain& domain, const fi_info& info, fid_ep** out, void* context) {
     if (check_hints(domain.api_version(), &info)) return -FI_EINVAL;
+    if (!same_traffic_class(domain.api_version(), info, domain.traffic_class())) {
+        warn(FI_LOG_EP_CTRL, "an endpoint has the traffic class of its domain, or none");
+        return -FI_EINVAL;
+    }
     wire::Address source;
     if (const int failed = source_of(domain, info, source)) return failed;
     *out = &(new Endpoint(domain, info, source, context))->face_;

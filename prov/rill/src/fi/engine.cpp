@@ -47,7 +47,7 @@ Engine::Engine(const link::Interface& interface, bool automatic)
 
 int Engine::open(const Settings& settings, const Options& options, std::unique_ptr<Engine>& out) {
     std::unique_ptr<Engine> engine(new Engine(options.interface, options.automatic));
-    if (const int failed = engine->open_link(settings)) return failed;
+    if (const int failed = engine->open_link(settings, options.code_point)) return failed;
     SipKey secret;
     if (getrandom(&secret, sizeof secret, 0) != static_cast<ssize_t>(sizeof secret)) {
         warn(FI_LOG_DOMAIN, "the kernel gives no random numbers");
@@ -64,7 +64,7 @@ int Engine::open(const Settings& settings, const Options& options, std::unique_p
     return 0;
 }
 
-int Engine::open_link(const Settings& settings) {
+int Engine::open_link(const Settings& settings, uint8_t code_point) {
     link::UdpConfig config;
     config.local = interface_.address.with_port(0);
     config.ports = settings.ports;
@@ -72,6 +72,7 @@ int Engine::open_link(const Settings& settings) {
     config.interface = interface_.name;
     config.rcvbuf_bytes = static_cast<size_t>(settings.number(TunableId::rcvbuf));
     config.paths = static_cast<uint16_t>(settings.number(TunableId::paths));
+    config.code_point = code_point;
     config.log = link_log();
     std::string error;
     const Status status = link::UdpLink::open(config, counters_, udp_, error);

@@ -31,6 +31,7 @@ public:
         link::Interface interface;
         bool automatic = false; // progress
         size_t send_depth = 0;  // operations in flight that endpoints are promised
+        uint8_t code_point = 0; // differentiated services, of every packet
     };
     // A code and a warning that names the thing when the interface or a port cannot be had.
     [[nodiscard]] static int open(const Settings& settings, const Options& options,
@@ -70,7 +71,7 @@ private:
     friend class Housekeeper;
     Engine(const link::Interface& interface, bool automatic);
 
-    [[nodiscard]] int open_link(const Settings& settings);
+    [[nodiscard]] int open_link(const Settings& settings, uint8_t code_point);
     void leave();
     void print_paths();
     void print_counters();

@@ -28,6 +28,7 @@ rill_fi_sources += \
 	%D%/reporter.cpp %D%/reporter.hpp \
 	%D%/settings.cpp %D%/settings.hpp \
 	%D%/tagged.cpp \
+	%D%/traffic_class.cpp %D%/traffic_class.hpp \
 	%D%/wait_object.cpp %D%/wait_object.hpp \
 	%D%/wait_set.cpp %D%/wait_set.hpp \
 	%D%/wake_fd.hpp

@@ -154,6 +154,7 @@ SocketConfig UdpLink::socket_config(uint16_t port, bool receives) const {
     c.ports = config_.ports;
     c.interface = config_.interface;
     c.rcvbuf_bytes = config_.rcvbuf_bytes;
+    c.code_point = config_.code_point;
     c.receives = receives;
     return c;
 }

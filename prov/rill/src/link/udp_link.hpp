@@ -21,6 +21,7 @@ struct UdpConfig {
     PortRange ports;         // confines every port that the link opens, entropy ports included
     std::string interface;   // SO_BINDTODEVICE unless it is the loopback; empty: no binding
     size_t rcvbuf_bytes = 0; // FI_RILL_RCVBUF; 0: as large as allowed, up to 4 MiB
+    uint8_t code_point = 0;  // differentiated services (RFC 2474), of every packet
     uint16_t paths = 1;      // 1: everything leaves from the data port
     LogSink log;
 };

@@ -33,6 +33,7 @@ namespace {
 constexpr size_t kReceiveBufferWanted = size_t{4} << 20;
 
 constexpr int kEct0 = 0x02; // ECN-capable transport, codepoint 0 (RFC 3168)
+constexpr int kEcnBits = 2;
 constexpr int kEcnMask = 0x03;
 constexpr int kEcnCe = 0x03; // congestion experienced
 
@@ -141,7 +142,7 @@ Status UdpSocket::set_options(const SocketConfig& config, std::string& error) {
     // refuse it (a PSN that no longer fits after a shrink must still go); DONT would never learn.
     set_int(fd_, level, ip4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER,
             ip4 ? static_cast<int>(IP_PMTUDISC_WANT) : static_cast<int>(IPV6_PMTUDISC_WANT));
-    set_int(fd_, level, ip4 ? IP_TOS : IPV6_TCLASS, kEct0);
+    set_int(fd_, level, ip4 ? IP_TOS : IPV6_TCLASS, config.code_point << kEcnBits | kEct0);
     set_int(fd_, level, ip4 ? IP_RECVERR : IPV6_RECVERR, 1);
     if (!config.receives) {
         refuse_everything();

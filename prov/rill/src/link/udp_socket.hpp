@@ -29,6 +29,7 @@ struct SocketConfig {
     PortRange ports;
     std::string interface;   // SO_BINDTODEVICE; empty: the routing table decides
     size_t rcvbuf_bytes = 0; // 0: as large as allowed
+    uint8_t code_point = 0;  // of what is sent: differentiated services, six bits (RFC 2474)
     bool receives = true;    // false: send only; what arrives is dropped by a filter
 };
 
