@@ -6,3 +6,10 @@
 include %D%/functional/local.mk
 include %D%/benchmarks/local.mk
 include %D%/mpi/local.mk
+
+EXTRA_DIST += \
+	%D%/README.md \
+	%D%/test_configs/rill/all.test \
+	%D%/test_configs/rill/quick.test \
+	%D%/test_configs/rill/rill.exclude \
+	%D%/test_configs/rill/verify.test
