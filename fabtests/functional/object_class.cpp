@@ -78,10 +78,9 @@ void class_on_the_wire() {
     const struct {
         uint32_t tclass;
         int code_point;
-    } expected[] = {
-        {FI_TC_BEST_EFFORT, 0}, {FI_TC_LOW_LATENCY, 18}, {FI_TC_DEDICATED_ACCESS, 46},
-        {FI_TC_BULK_DATA, 10},  {FI_TC_SCAVENGER, 1},    {FI_TC_NETWORK_CTRL, 48},
-        {FI_TC_UNSPEC, 0},      {fi_tc_dscp_set(63), 63}};
+    } expected[] = {{FI_TC_BEST_EFFORT, 0}, {FI_TC_LOW_LATENCY, 18}, {FI_TC_DEDICATED_ACCESS, 46},
+                    {FI_TC_BULK_DATA, 10},  {FI_TC_SCAVENGER, 1},    {FI_TC_NETWORK_CTRL, 48},
+                    {FI_TC_UNSPEC, 0},      {fi_tc_dscp_set(63), 63}};
     for (const auto& one : expected) {
         const std::string name = "class " + std::to_string(one.tclass);
         check_eq<int>(code_point_sent(one.tclass, FI_TC_UNSPEC), one.code_point,

@@ -351,8 +351,7 @@ void trywait_of_several() {
     check_ret(fi_eq_read(opened, &event, &entry, sizeof entry, 0), sizeof entry, "fi_eq_read");
     Bytes buffer(10);
     Op ops[2];
-    pair.post(
-        [&] { return receive(b, transfer(Kind::tagged, buffer, FI_ADDR_UNSPEC, &ops[0])); });
+    pair.post([&] { return receive(b, transfer(Kind::tagged, buffer, FI_ADDR_UNSPEC, &ops[0])); });
     pair.post([&] { return send(pair.a(), transfer(Kind::tagged, buffer, pair.to_b(), &ops[1])); });
     now_waiting_for("fi_trywait to tell of the completion");
     while (try_all() == 0) {

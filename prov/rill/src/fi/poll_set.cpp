@@ -90,8 +90,9 @@ int PollSet::add(fid* handle, uint64_t flags) {
 int PollSet::remove(fid* handle, uint64_t flags) {
     if (const int failed = check(handle, flags)) return failed;
     const std::lock_guard lock(mutex_);
-    return std::erase_if(members_, [&](const Member& m) { return m.handle == handle; }) ? 0
-                                                                                        : -FI_EINVAL;
+    return std::erase_if(members_, [&](const Member& m) { return m.handle == handle; })
+               ? 0
+               : -FI_EINVAL;
 }
 
 int PollSet::poll(void** contexts, int count) {

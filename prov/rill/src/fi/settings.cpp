@@ -64,7 +64,7 @@ int read_texts(Settings& s) {
     const int64_t packet = s.number(TunableId::max_packet);
     if (packet != 0 && packet < 576)
         return refuse(TunableId::max_packet, s.values.text(TunableId::max_packet),
-                      "expected 0, or a number of bytes from 576 to 65507");
+                      "expected 0, or a number of bytes from 576 to 65472");
     return 0;
 }
 

@@ -98,8 +98,8 @@ private:
 
 } // namespace
 
-UdpLink::UdpLink(const UdpConfig& config)
-    : config_(config),
+UdpLink::UdpLink(const UdpConfig& config, obs::Counters& counters)
+    : config_(config), counters_(counters),
       buffers_(static_cast<std::byte*>(std::aligned_alloc(4096, kReceiveSlots * kSlotBytes)),
                &std::free),
       refusals_(kRefusals) {
@@ -112,14 +112,14 @@ UdpLink::UdpLink(const UdpConfig& config)
 
 UdpLink::~UdpLink() = default;
 
-Status UdpLink::open(const UdpConfig& config, obs::Counters&, std::unique_ptr<UdpLink>& link,
-                     std::string& error) {
+Status UdpLink::open(const UdpConfig& config, obs::Counters& counters,
+                     std::unique_ptr<UdpLink>& link, std::string& error) {
     if (!config.ports.any() && (config.ports.low == 0 || config.ports.low > config.ports.high)) {
         error = "port range " + to_string(config.ports) + " is empty or has port 0";
         return Status::invalid;
     }
     try {
-        std::unique_ptr<UdpLink> made(new UdpLink(config));
+        std::unique_ptr<UdpLink> made(new UdpLink(config, counters));
         if (Status s = made->open_sockets(error); !is_ok(s)) return s;
         made->name_small_buffer();
         link = std::move(made);
@@ -207,7 +207,9 @@ Status UdpLink::send_segmented(UdpSocket& socket, const TxTrain& train) {
 
 void UdpLink::switch_segmentation_off(UdpSocket& socket, int error) {
     socket.segmentation = false;
-    if (segmentation_refusals_++ > 0) return;
+    const bool first = counters_.get(obs::Counter::tx_segmentation_refused) == 0;
+    counters_.add(obs::Counter::tx_segmentation_refused);
+    if (!first) return;
     config_.log(Level::warning,
                 "UDP segmentation offload refused on " + wire::to_string(socket.address()) + " (" +
                     std::strerror(error) + "): packets are sent one by one, which costs bandwidth");

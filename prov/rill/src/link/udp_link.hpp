@@ -38,7 +38,7 @@ public:
 
     // ok: `link` is set. Else `error` says what is wrong and names it: address_in_use (a taken
     // port, a range without a free one), not_found (no such address or interface), invalid.
-    // Trains, errors and drops are counted by who calls the link; it adds none of its own so far.
+    // Trains, errors and drops are counted by who calls the link; refused segmentation by the link.
     [[nodiscard]] static Status open(const UdpConfig& config, obs::Counters& counters,
                                      std::unique_ptr<UdpLink>& link, std::string& error);
     ~UdpLink() override;
@@ -59,11 +59,9 @@ public:
     // only errors come). The set changes with open_port and close_port. After a wake-up by any but
     // the first, receive() wants poll_all.
     std::vector<int> descriptors() const;
-    // Times that the kernel refused segmentation and a socket was switched to single packets.
-    uint64_t segmentation_refusals() const { return segmentation_refusals_; }
 
 private:
-    explicit UdpLink(const UdpConfig& config);
+    UdpLink(const UdpConfig& config, obs::Counters& counters);
 
     [[nodiscard]] Status open_sockets(std::string& error);
     [[nodiscard]] Status send_segmented(UdpSocket& socket, const wire::TxTrain& train);
@@ -86,6 +84,7 @@ private:
     const UdpSocket& data() const { return ports_[wire::kDataPort]; }
 
     UdpConfig config_;
+    obs::Counters& counters_;
     std::vector<UdpSocket> ports_;   // by PortId; a closed one leaves a hole that is filled again
     std::vector<UdpSocket> entropy_; // path p > 0 is entropy_[p - 1]
     BusyPeers busy_;                 // path 0 to the busiest
@@ -96,7 +95,6 @@ private:
     size_t next_port_ = 0;   // where the next look at the ports begins, so that none starves
     size_t next_errors_ = 0; // whose error queue is read next
     uint64_t drops_ = 0;
-    uint64_t segmentation_refusals_ = 0;
     bool error_logged_ = false;
 };
 

@@ -20,6 +20,7 @@ namespace rill::obs {
     X(tx_acks, "packets sent that carry only acknowledgements")                                    \
     X(tx_again, "sends that the kernel had no room for")                                           \
     X(tx_errors, "sends that the kernel refused for another reason")                               \
+    X(tx_segmentation_refused, "sockets on which the kernel refused segmentation offload")         \
     X(rx_packets, "packets received")                                                              \
     X(rx_bytes, "bytes received in packets, headers included")                                     \
     X(rx_trains, "receive system calls that brought packets")                                      \

@@ -50,7 +50,7 @@ enum class TunableType : uint8_t {
       "UDP source ports that packets to one peer are spread over")                                 \
     X(housekeeper_ms, number, "5", 1, 1000, "0",                                                   \
       "absence of the program from the library after which its thread answers for it")             \
-    X(max_packet, bytes, "0", 0, 65507, "70000",                                                   \
+    X(max_packet, bytes, "0", 0, 65472, "70000",                                                   \
       "largest UDP payload, in bytes, at least 576; 0: what the network takes")
 
 enum class TunableId : uint8_t {

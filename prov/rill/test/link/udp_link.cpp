@@ -156,7 +156,7 @@ void round_trips(const char* address) {
         for (const Packet& p : got)
             cr_assert(p.from == a->data_address() && p.port == wire::kDataPort && !p.marked);
     }
-    cr_assert_eq(a->segmentation_refusals(), 0u);
+    cr_assert_eq(a.counters.get(obs::Counter::tx_segmentation_refused), 0u);
 }
 
 // A range of `count` ports that are free now. Others may take one at any time, but on a loopback
@@ -221,7 +221,8 @@ Test(udp_link, a_train_over_64_kib_goes_packet_by_packet) {
     Train t(b->data_address(), 90000, 9000, 3000);
     cr_assert(is_ok(a->send(t.tx)));
     t.is(take(*b.link));
-    cr_assert_eq(a->segmentation_refusals(), 0u, "that is no refusal of segmentation");
+    cr_assert_eq(a.counters.get(obs::Counter::tx_segmentation_refused), 0u,
+                 "that is no refusal of segmentation");
     cr_assert(!in_error(*a.link));
 }
 
@@ -244,7 +245,7 @@ Test(udp_link, falls_back_when_the_kernel_refuses_segmentation) {
         t.is(got);
         cr_assert_eq(trains(got), 8u, "each packet by itself");
     }
-    cr_assert_eq(a->segmentation_refusals(), 1u);
+    cr_assert_eq(a.counters.get(obs::Counter::tx_segmentation_refused), 1u);
     cr_assert_eq(a.log.naming("segmentation"), 1u);
 }
 
