@@ -205,23 +205,17 @@ run_job() {
         { for (size = 1; size < $1; size *= 4) continue
           if (size == $1) printf "%10d %14.2f %12.1f\n", $1, $3 * 1e6, $1 / $3 / 1e6 }' "$figures"
     echo
-    sed -n 's/^\[[0-9]*,\([0-9]*\)\]<std[a-z]*>: *rill:counters  *\([^ ]*\)  *\([0-9]*\).*/\1 \2 \3/p' \
-        "$log" >"$logs/counters"
-    [[ -s $logs/counters ]] ||
+    # [1,0]<stderr>: rill:path LOCAL PEER NUMBER tx_packets N tx_bytes N tx_retransmits N rx_packets N rx_bytes N
+    sed -n 's/^\[[0-9]*,\([0-9]*\)\]<std[a-z]*>: *rill:path  */\1 /p' "$log" >"$logs/paths"
+    [[ -s $logs/paths ]] ||
         fail "rill printed no counters, so it is not plain that it carried the job; see $log"
-    echo "What rill counted, by path"
+    echo "What rill carried, by path"
     awk '
-        $2 ~ /packets|bytes/ && $2 ~ /path|tx|rx/ {
-            if (!($2 in known)) { known[$2] = 1; name[++names] = $2 }
-            sum[$2, $1] += $3
-            all[$2] += $3
+        BEGIN {
+            layout = "%4s  %-21s %-21s %4s %12s %14s %12s %14s %8s\n"
+            printf layout, "rank", "from", "to", "path", "sent", "bytes", "received", "bytes", "resent"
         }
-        END {
-            printf "%-36s %15s %15s\n", "", "rank 0", "rank 1"
-            for (i = 1; i <= names; i++)
-                if (all[name[i]])
-                    printf "%-36s %15.0f %15.0f\n", name[i], sum[name[i], 0], sum[name[i], 1]
-        }' "$logs/counters"
+        { printf layout, $1, $2, $3, $4, $6, $8, $12, $14, $10 }' "$logs/paths"
 }
 
 install_packages

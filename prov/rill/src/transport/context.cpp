@@ -10,6 +10,9 @@ constexpr unsigned kBackoffMax = 10;
 // Before the first sample; a peer in the same room answers within a tenth of it.
 constexpr Duration kFirstProbe = std::chrono::milliseconds(20);
 constexpr Duration kProbeSlack = std::chrono::milliseconds(1);
+constexpr Duration kLagKept = std::chrono::seconds(30);
+constexpr Duration kLagMax = std::chrono::milliseconds(100);
+constexpr int kPrompt = 4; // round trips within which a probe is answered by a peer that runs
 constexpr Duration kIdle = std::chrono::seconds(1);
 constexpr uint16_t kActivePathsMax = 16;
 constexpr uint32_t kUnprovenFactor = 3; // what an address may be sent, per byte that came from it
@@ -125,11 +128,15 @@ void Context::left_flight(Outgoing& packet) {
 
 // ---- receiving ------------------------------------------------------------------------------
 
-void Context::note_arrival(const wire::Header& header, size_t bytes, bool marked, Instant now) {
-    if (rx_paths_.size() <= header.path) rx_paths_.resize(header.path + size_t{1});
-    RxPath& path = rx_paths_[header.path];
+void Context::count_arrival(uint16_t number, size_t bytes) {
+    if (rx_paths_.size() <= number) rx_paths_.resize(number + size_t{1});
+    RxPath& path = rx_paths_[number];
     ++path.rx_packets;
     path.rx_bytes += bytes;
+}
+
+void Context::note_arrival(const wire::Header& header, bool marked, Instant now) {
+    RxPath& path = rx_paths_[header.path];
     path.marks += marked;
     echo_due_ |= uint64_t{1} << header.path;
     if (path.seen && path_seq_diff(header.path_seq, path.newest_seq) < 0) return;
@@ -155,14 +162,25 @@ bool Context::awaiting() const {
     return false;
 }
 
+// A probe that is answered late says that the peer waits for a processor: what it was asked for had
+// arrived before. Most samples of the round trip know nothing of that, so it is kept beside them.
+// (An acknowledgement that was lost is no lag: the probe for it is answered at once.)
+void Context::probe_answered(Duration after, const Timing& t, Instant now) {
+    if (!rtt_.valid() || after <= kPrompt * rtt_.srtt()) return;
+    if (now - lag_at_ > kLagKept) lag_ /= 2;
+    lag_ = std::min(std::max(lag_, probe_timeout(t) + after), kLagMax);
+    lag_at_ = now;
+}
+
 Duration Context::probe_timeout(const Timing& t) const {
     if (!rtt_.valid()) return std::max(kFirstProbe, 2 * t.rto_min);
-    return rtt_.srtt() + std::max(4 * rtt_.rttvar(), kProbeSlack) + t.ack_delay;
+    return std::max(rtt_.srtt() + std::max(4 * rtt_.rttvar(), kProbeSlack) + t.ack_delay, lag_);
 }
 
 Duration Context::retransmit_timeout(const Timing& t) const {
     Duration rto = rtt_.valid() ? rtt_.srtt() + 4 * rtt_.rttvar() + t.ack_delay : kFirstProbe;
-    rto = std::max(rto, t.rto_min) * (int64_t{1} << std::min<unsigned>(backoff_, kBackoffMax));
+    rto = std::max({rto, t.rto_min, 2 * lag_}) *
+          (int64_t{1} << std::min<unsigned>(backoff_, kBackoffMax));
     return std::min(rto, t.rto_max);
 }
 

@@ -107,7 +107,9 @@ private:
     void left_flight(Outgoing& packet);
 
     // ---- receiving ----
-    void note_arrival(const wire::Header& header, size_t bytes, bool marked, Instant now);
+    void count_arrival(uint16_t path, size_t bytes);
+    // What is echoed: counted before.
+    void note_arrival(const wire::Header& header, bool marked, Instant now);
 
     // ---- time ----
     struct Timing {
@@ -122,6 +124,8 @@ private:
         last_heard_ = now;
         awaiting_since_ = kNever;
     }
+    // A tail probe was answered, that long after it left.
+    void probe_answered(Duration after, const Timing& t, Instant now);
     Duration probe_timeout(const Timing& t) const;
     Duration retransmit_timeout(const Timing& t) const;
     Instant data_deadline(const Timing& t) const;
@@ -202,6 +206,8 @@ private:
     Instant endpoint_refused_at_ = kNever;
     Instant repeat_at_ = kNever; // hello, farewell, retirement: what is repeated until answered
     Duration repeat_after_{};
+    Duration lag_{}; // how long the peer took at most, lately, when it did not run at once
+    Instant lag_at_{};
     Instant active_at_{};
 };
 static_assert(sizeof(Context) <= 640, "one per peer, and most are idle");

@@ -40,10 +40,11 @@ void Transport::receive_opening(Arrival& arrival, Instant now) {
     context->sign_of_life(now);
     context->unproven_rx_ += static_cast<uint32_t>(arrival.bytes);
     touch_active(*context, now);
+    context->count_arrival(arrival.view.header.path, arrival.bytes);
     if (arrival.view.header.type == wire::PacketType::data)
         receive_data(*context, arrival, now);
     else if (arrival.view.header.flags & wire::kAckNow) {
-        context->note_arrival(arrival.view.header, arrival.bytes, arrival.marked, now);
+        context->note_arrival(arrival.view.header, arrival.marked, now);
         request_ack(*context, true, now);
     }
     if (context->blocked_) make_ready(*context);

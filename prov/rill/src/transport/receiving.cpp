@@ -123,10 +123,11 @@ void Transport::heard(Context& context, Instant now) {
 
 void Transport::receive_known(Context& context, Arrival& arrival, Instant now) {
     const wire::Header& h = arrival.view.header;
+    context.count_arrival(h.path, arrival.bytes);
     if (h.type == wire::PacketType::data) return receive_data(context, arrival, now);
     if (h.flags & wire::kRetire) receive_refusal(context, h.psn, now);
     if (h.flags & wire::kAckNow) {
-        context.note_arrival(h, arrival.bytes, arrival.marked, now);
+        context.note_arrival(h, arrival.marked, now);
         request_ack(context, true, now);
     }
 }
@@ -158,7 +159,7 @@ void Transport::receive_data(Context& context, Arrival& arrival, Instant now) {
         }
         break;
     }
-    context.note_arrival(h, arrival.bytes, arrival.marked, now);
+    context.note_arrival(h, arrival.marked, now);
     request_ack(context, at_once, now);
 }
 
@@ -233,6 +234,7 @@ void Transport::process_echoes(Context& context, const Arrival& arrival, Instant
 void Transport::packet_acked(Context& context, Outgoing& packet, Instant now) {
     Path& path = context.path(packet.path);
     bool resent = packet.transmissions > 1;
+    if (packet.probe) context.probe_answered(now - packet.sent, timing(), now);
     // Sooner than a round trip after it was sent again: what arrived was an earlier copy.
     bool needless = resent && path.rtt.valid() && now - packet.sent < path.rtt.min_rtt();
     switch (packet.state) {
