@@ -22,7 +22,9 @@ functional_programs = \
 	%D%/multirecv.tap \
 	%D%/objects.tap \
 	%D%/tagged.tap \
+	%D%/shared_contexts.tap \
 	%D%/threads.tap \
+	%D%/triggered.tap \
 	%D%/waits.tap
 check_PROGRAMS += $(functional_programs)
 
@@ -69,6 +71,12 @@ functional_libs = %D%/libharness.la $(FABRIC_LIBS) -lpthread
 
 %C%_threads_tap_SOURCES = %D%/threads.cpp
 %C%_threads_tap_LDADD = $(functional_libs)
+
+%C%_shared_contexts_tap_SOURCES = %D%/shared_contexts.cpp
+%C%_shared_contexts_tap_LDADD = $(functional_libs)
+
+%C%_triggered_tap_SOURCES = %D%/triggered.cpp
+%C%_triggered_tap_LDADD = $(functional_libs)
 
 %C%_waits_tap_SOURCES = %D%/waits.cpp
 %C%_waits_tap_LDADD = $(functional_libs)

@@ -12,6 +12,8 @@ namespace rill::fi {
 
 namespace {
 
+constexpr int kContextBitsMax = 32; // of fi_addr_t; the rest is more than a vector holds
+
 int close_entry(fid* handle) {
     return guarded([&] { return object_of<AddressVector>(handle).close(); });
 }
@@ -109,10 +111,8 @@ int AddressVector::open(Domain& domain, fi_av_attr* attr, fid_av** out, void* co
         return -FI_ENOSYS;
     }
     if (a.flags & FI_READ) return -FI_EINVAL; // read-only is for named ones
-    if (a.rx_ctx_bits > 0) {
-        inform(FI_LOG_AV, "rx_ctx_bits is for scalable endpoints, which are not there yet");
-        return -FI_EINVAL;
-    }
+    // The upper bits of an address name a receive context. There is one, and so they stay 0.
+    if (a.rx_ctx_bits < 0 || a.rx_ctx_bits > kContextBitsMax) return -FI_EINVAL;
     if (a.type == FI_AV_UNSPEC) a.type = FI_AV_TABLE;
     *out = &(new AddressVector(domain, a, context))->face_;
     return 0;

@@ -19,11 +19,12 @@ namespace {
 using obs::TunableId;
 
 constexpr uint64_t kPrimaryCaps = FI_MSG | FI_TAGGED | FI_SEND | FI_RECV | FI_DIRECTED_RECV;
-constexpr uint64_t kSecondaryCaps = FI_MULTI_RECV | FI_SOURCE | FI_LOCAL_COMM | FI_REMOTE_COMM;
+constexpr uint64_t kSecondaryCaps =
+    FI_MULTI_RECV | FI_SOURCE | FI_TRIGGER | FI_LOCAL_COMM | FI_REMOTE_COMM;
 constexpr uint64_t kDomainCaps = FI_LOCAL_COMM | FI_REMOTE_COMM;
-constexpr uint64_t kTxCaps = FI_MSG | FI_TAGGED | FI_SEND;
+constexpr uint64_t kTxCaps = FI_MSG | FI_TAGGED | FI_SEND | FI_TRIGGER;
 constexpr uint64_t kRxCaps =
-    FI_MSG | FI_TAGGED | FI_RECV | FI_DIRECTED_RECV | FI_MULTI_RECV | FI_SOURCE;
+    FI_MSG | FI_TAGGED | FI_RECV | FI_DIRECTED_RECV | FI_MULTI_RECV | FI_SOURCE | FI_TRIGGER;
 constexpr uint64_t kDirections = FI_SEND | FI_RECV;
 
 // "No structure in the tag": alternating bits, fi_endpoint(3).
@@ -109,31 +110,6 @@ int check_endpoint(const fi_ep_attr& a, uint64_t caps) {
     return 0;
 }
 
-int check_tx(uint32_t version, const fi_tx_attr& a) {
-    // Receive-side capabilities here are a habit of old programs, and mean nothing.
-    if (a.caps & ~(kTxCaps | kRxCaps | kDomainCaps)) return no("tx_attr caps");
-    if (a.op_flags & ~kTxFlags) return no("tx_attr op_flags");
-    if (a.msg_order & ~FI_ORDER_SAS) return no("tx_attr msg_order");
-    if (a.comp_order != FI_ORDER_NONE) return no("tx_attr comp_order");
-    if (a.inject_size > rdm::kInjectBytesMax) return no("inject_size");
-    if (a.size > kQueueSizeMax) return no("tx_attr size");
-    if (a.iov_limit > rdm::kIovMax) return no("tx_attr iov_limit");
-    if (a.rma_iov_limit > 0) return no("rma_iov_limit");
-    if (FI_VERSION_GE(version, FI_VERSION(1, 9)) && !is_traffic_class(a.tclass))
-        return no("tclass");
-    return 0;
-}
-
-int check_rx(const fi_rx_attr& a) {
-    if (a.caps & ~(kTxCaps | kRxCaps | kDomainCaps)) return no("rx_attr caps");
-    if (a.op_flags & ~kRxFlags) return no("rx_attr op_flags");
-    if (a.msg_order & ~FI_ORDER_SAS) return no("rx_attr msg_order");
-    if (a.comp_order != FI_ORDER_NONE) return no("rx_attr comp_order");
-    if (a.size > kQueueSizeMax) return no("rx_attr size");
-    if (a.iov_limit > rdm::kIovMax) return no("rx_attr iov_limit");
-    return 0;
-}
-
 // The framework compares provider names too, but also asks on behalf of layers above us.
 int check_fabric(const fi_fabric_attr& a) {
     if (a.prov_name && strcasecmp(a.prov_name, provider.name) != 0) return no("provider name");
@@ -200,6 +176,31 @@ void fill_rx(fi_rx_attr& a, const fi_rx_attr* h, uint64_t caps, const Settings& 
 
 } // namespace
 
+int check_transmit(uint32_t version, const fi_tx_attr& a) {
+    // Receive-side capabilities here are a habit of old programs, and mean nothing.
+    if (a.caps & ~(kTxCaps | kRxCaps | kDomainCaps)) return no("tx_attr caps");
+    if (a.op_flags & ~kTxFlags) return no("tx_attr op_flags");
+    if (a.msg_order & ~FI_ORDER_SAS) return no("tx_attr msg_order");
+    if (a.comp_order != FI_ORDER_NONE) return no("tx_attr comp_order");
+    if (a.inject_size > rdm::kInjectBytesMax) return no("inject_size");
+    if (a.size > kQueueSizeMax) return no("tx_attr size");
+    if (a.iov_limit > rdm::kIovMax) return no("tx_attr iov_limit");
+    if (a.rma_iov_limit > 0) return no("rma_iov_limit");
+    if (FI_VERSION_GE(version, FI_VERSION(1, 9)) && !is_traffic_class(a.tclass))
+        return no("tclass");
+    return 0;
+}
+
+int check_receive(const fi_rx_attr& a) {
+    if (a.caps & ~(kTxCaps | kRxCaps | kDomainCaps)) return no("rx_attr caps");
+    if (a.op_flags & ~kRxFlags) return no("rx_attr op_flags");
+    if (a.msg_order & ~FI_ORDER_SAS) return no("rx_attr msg_order");
+    if (a.comp_order != FI_ORDER_NONE) return no("rx_attr comp_order");
+    if (a.size > kQueueSizeMax) return no("rx_attr size");
+    if (a.iov_limit > rdm::kIovMax) return no("rx_attr iov_limit");
+    return 0;
+}
+
 int check_hints(uint32_t version, const fi_info* hints) {
     if (!hints) return 0;
     int failed = 0;
@@ -211,8 +212,8 @@ int check_hints(uint32_t version, const fi_info* hints) {
     if (!family_of(hints->addr_format, family)) return no("addr_format");
     if (hints->fabric_attr) failed = check_fabric(*hints->fabric_attr);
     if (!failed && hints->domain_attr) failed = check_domain(version, *hints->domain_attr);
-    if (!failed && hints->tx_attr) failed = check_tx(version, *hints->tx_attr);
-    if (!failed && hints->rx_attr) failed = check_rx(*hints->rx_attr);
+    if (!failed && hints->tx_attr) failed = check_transmit(version, *hints->tx_attr);
+    if (!failed && hints->rx_attr) failed = check_receive(*hints->rx_attr);
     if (!failed && !same_traffic_class(version, *hints, traffic_class_of(version, *hints)))
         failed = no("a transmit side of another traffic class than its domain");
     return failed;

@@ -21,6 +21,10 @@ inline constexpr size_t kQueueSizeMax = 1 << 20; // tx_attr and rx_attr size
 // reason in the log (info). Null hints ask for nothing.
 [[nodiscard]] int check_hints(uint32_t version, const fi_info* hints);
 
+// The same for the attributes of a transmit and of a receive context.
+[[nodiscard]] int check_transmit(uint32_t version, const fi_tx_attr& attr);
+[[nodiscard]] int check_receive(const fi_rx_attr& attr);
+
 // Fills a fresh fi_info with what we are, shaped by hints that were checked.
 void fill_attributes(fi_info& info, uint32_t version, const fi_info* hints,
                      const Settings& settings);

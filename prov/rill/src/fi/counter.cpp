@@ -96,6 +96,10 @@ int Counter::open(Domain& domain, const fi_cntr_attr* attr, fid_cntr** out, void
 
 int Counter::close() {
     if (uses.any()) return -FI_EBUSY;
+    if (domain_->is_ours()) {
+        const Owned own(domain_->engine());
+        if (domain_->engine().triggers().waits_for(this)) return -FI_EBUSY;
+    }
     delete this;
     return 0;
 }
@@ -106,7 +110,19 @@ int Counter::control(int command, void* arg) {
 
 void Counter::count(Status status) {
     ++(is_ok(status) ? value_ : errors_);
+    changed();
+}
+
+void Counter::changed() {
+    Triggers& triggers = domain_->engine().triggers();
+    if (triggers.any_waits()) triggers.ripen(this, value_, errors_);
     wait_.notify();
+}
+
+void Counter::add_trigger(uint64_t threshold, std::unique_ptr<Trigger> trigger) {
+    Triggers& triggers = domain_->engine().triggers();
+    triggers.add(this, threshold, std::move(trigger));
+    triggers.ripen(this, value_, errors_);
 }
 
 // A forked child sees what the parent saw last: there is no error to answer with.
@@ -142,7 +158,7 @@ int Counter::change(Change&& change) {
     if (!engine.is_ours()) return -FI_EOPBADSTATE;
     const Owned own(engine);
     change();
-    wait_.notify();
+    changed();
     return 0;
 }
 

@@ -3,8 +3,11 @@
 
 #include "fi/common.hpp"
 #include "fi/domain.hpp"
+#include "fi/trigger.hpp"
 #include "fi/wait_object.hpp"
 #include "rdm/request.hpp"
+
+#include <memory>
 
 namespace rill::fi {
 
@@ -28,6 +31,8 @@ public:
     int wait(uint64_t threshold, int timeout_ms);
     int try_wait() override;
     Domain& domain() { return *domain_; }
+    // Starts an operation when this counter reaches the threshold, with the engine owned.
+    void add_trigger(uint64_t threshold, std::unique_ptr<Trigger> trigger);
 
     // rdm::EventCounter, with the engine owned.
     void count(Status status) override;
@@ -38,6 +43,7 @@ public:
 
 private:
     Counter(Domain& domain, void* context);
+    void changed();
     uint64_t look(const uint64_t& value, uint64_t& seen);
     template <class Change>
     int change(Change&& change);

@@ -5,6 +5,7 @@
 #include "fi/attributes.hpp"
 #include "fi/completion_queue.hpp"
 #include "fi/counter.hpp"
+#include "fi/deferred_work.hpp"
 #include "fi/endpoint.hpp"
 #include "fi/log.hpp"
 #include "fi/place.hpp"
@@ -62,11 +63,29 @@ int endpoint2_entry(fid_domain* handle, fi_info* info, fid_ep** out, uint64_t fl
     return flags ? -FI_EBADFLAGS : endpoint_entry(handle, info, out, context);
 }
 
+int scalable_ep_entry(fid_domain* handle, fi_info* info, fid_ep** out, void* context) {
+    return opening(handle,
+                   [&](Domain& d) { return Endpoint::open_scalable(d, *info, out, context); });
+}
+
+int control_entry(fid* handle, int command, void* arg) {
+    return guarded([&] {
+        Domain& domain = object_of<Domain>(handle);
+        if (!domain.is_ours()) return -FI_EOPBADSTATE;
+        switch (command) {
+        case FI_QUEUE_WORK: return queue_work(domain, static_cast<fi_deferred_work*>(arg));
+        case FI_CANCEL_WORK: return cancel_work(domain, static_cast<fi_deferred_work*>(arg));
+        case FI_FLUSH_WORK: return flush_work(domain, static_cast<fid_cntr*>(arg));
+        default: return -FI_ENOSYS;
+        }
+    });
+}
+
 fi_ops fid_ops = {
     .size = sizeof(fi_ops),
     .close = close_entry,
     .bind = bind_entry,
-    .control = no_sys,
+    .control = control_entry,
     .ops_open = no_sys,
     .tostr = no_sys,
     .ops_set = no_sys,
@@ -77,7 +96,7 @@ fi_ops_domain domain_ops = {
     .av_open = av_open_entry,
     .cq_open = cq_open_entry,
     .endpoint = endpoint_entry,
-    .scalable_ep = no_sys,
+    .scalable_ep = scalable_ep_entry,
     .cntr_open = cntr_open_entry,
     .poll_open = poll_open_entry,
     .stx_ctx = no_sys,

@@ -87,6 +87,27 @@ fi_ops_cm cm_ops = {
     .join = no_sys,
 };
 
+int tx_ctx_entry(fid_ep* handle, int index, fi_tx_attr* attr, fid_ep** out, void* context) {
+    return guarded(
+        [&] { return object_of<Endpoint>(handle).open_transmit(index, attr, out, context); });
+}
+
+int rx_ctx_entry(fid_ep* handle, int index, fi_rx_attr* attr, fid_ep** out, void* context) {
+    return guarded(
+        [&] { return object_of<Endpoint>(handle).open_receive(index, attr, out, context); });
+}
+
+fi_ops_ep scalable_ep_ops = {
+    .size = sizeof(fi_ops_ep),
+    .cancel = no_sys,
+    .getopt = getopt_entry,
+    .setopt = setopt_entry,
+    .tx_ctx = tx_ctx_entry,
+    .rx_ctx = rx_ctx_entry,
+    .rx_size_left = no_sys,
+    .tx_size_left = no_sys,
+};
+
 // A side is used if its kind of message and its direction are among the capabilities; no direction
 // means both.
 bool has_side(uint64_t caps, uint64_t side) {
@@ -118,18 +139,39 @@ int source_of(Domain& domain, const fi_info& info, wire::Address& out) {
 
 } // namespace
 
-Endpoint::Endpoint(Domain& domain, const fi_info& info, const wire::Address& source, void* context)
-    : domain_(domain), sends_(has_side(info.caps, FI_SEND)),
+Endpoint::Endpoint(Domain& domain, const fi_info& info, const wire::Address& source, Role role,
+                   void* context)
+    : role_(role), domain_(domain), core_(*this), has_messages_(info.caps & FI_MSG),
+      has_tags_(info.caps & FI_TAGGED), sends_(has_side(info.caps, FI_SEND)),
       receives_(has_side(info.caps, FI_RECV)), directed_(info.caps & FI_DIRECTED_RECV),
       tx_flags_(info.tx_attr ? info.tx_attr->op_flags : 0),
       rx_flags_(info.rx_attr ? info.rx_attr->op_flags : 0),
       inject_bytes_(info.tx_attr ? info.tx_attr->inject_size : rdm::kInjectBytesMax),
       multi_recv_min_(kMultiRecvMin), source_(source) {
-    set_face(face_, this, FI_CLASS_EP, context, fid_ops);
+    set_operations(role == Role::scalable ? FI_CLASS_SEP : FI_CLASS_EP, context);
+    if (role == Role::scalable) face_.ops = &scalable_ep_ops;
+}
+
+Endpoint::Endpoint(Endpoint& base, Role role, void* context)
+    : role_(role), domain_(*base.domain_), base_(base.core_), core_(base.core_),
+      has_messages_(base.has_messages_), has_tags_(base.has_tags_),
+      sends_(base.sends_ && role != Role::receive),
+      receives_(base.receives_ && role != Role::transmit), directed_(base.directed_),
+      tx_flags_(base.tx_flags_), rx_flags_(base.rx_flags_), inject_bytes_(base.inject_bytes_),
+      multi_recv_min_(base.multi_recv_min_) {
+    set_operations(role == Role::transmit  ? FI_CLASS_TX_CTX
+                   : role == Role::receive ? FI_CLASS_RX_CTX
+                                           : FI_CLASS_EP,
+                   context);
+}
+
+void Endpoint::set_operations(size_t fclass, void* context) {
+    const bool transfers = role_ != Role::scalable; // its contexts do
+    set_face(face_, this, fclass, context, fid_ops);
     face_.ops = &ep_ops;
     face_.cm = &cm_ops;
-    face_.msg = info.caps & FI_MSG ? &msg_ops : &refused_msg_ops;
-    face_.tagged = info.caps & FI_TAGGED ? &tagged_ops : &refused_tagged_ops;
+    face_.msg = has_messages_ && transfers ? &msg_ops : &refused_msg_ops;
+    face_.tagged = has_tags_ && transfers ? &tagged_ops : &refused_tagged_ops;
     face_.rma = &refused_rma_ops;
     face_.atomic = &refused_atomic_ops;
     face_.collective = &refused_collective_ops;
@@ -143,11 +185,50 @@ int Endpoint::open(Domain& domain, const fi_info& info, fid_ep** out, void* cont
     }
     wire::Address source;
     if (const int failed = source_of(domain, info, source)) return failed;
-    *out = &(new Endpoint(domain, info, source, context))->face_;
+    *out = &(new Endpoint(domain, info, source, Role::whole, context))->face_;
+    return 0;
+}
+
+int Endpoint::open_scalable(Domain& domain, const fi_info& info, fid_ep** out, void* context) {
+    if (check_hints(domain.api_version(), &info)) return -FI_EINVAL;
+    wire::Address source;
+    if (const int failed = source_of(domain, info, source)) return failed;
+    *out = &(new Endpoint(domain, info, source, Role::scalable, context))->face_;
+    return 0;
+}
+
+int Endpoint::open_transmit(int index, const fi_tx_attr* attr, fid_ep** out, void* context) {
+    if (!domain_->is_ours()) return -FI_EOPBADSTATE;
+    if (index != 0 || (attr && check_transmit(domain_->api_version(), *attr))) return -FI_EINVAL;
+    if (transmit_context_) return -FI_EBUSY;
+    transmit_context_ = new Endpoint(*this, Role::transmit, context);
+    if (attr) transmit_context_->tx_flags_ = attr->op_flags;
+    *out = &transmit_context_->face_;
+    return 0;
+}
+
+int Endpoint::open_receive(int index, const fi_rx_attr* attr, fid_ep** out, void* context) {
+    if (!domain_->is_ours()) return -FI_EOPBADSTATE;
+    if (index != 0 || (attr && check_receive(*attr))) return -FI_EINVAL;
+    if (receive_context_) return -FI_EBUSY;
+    receive_context_ = new Endpoint(*this, Role::receive, context);
+    if (attr) receive_context_->rx_flags_ = attr->op_flags;
+    *out = &receive_context_->face_;
+    return 0;
+}
+
+int Endpoint::make_alias(fid** out, uint64_t flags) {
+    if (role_ == Role::scalable) return -FI_EINVAL;
+    auto alias = std::unique_ptr<Endpoint>(new Endpoint(*this, Role::alias, face_.fid.context));
+    if (const int failed = alias->options_flags(&flags, true)) return failed;
+    *out = &alias.release()->face_.fid;
     return 0;
 }
 
 Endpoint::~Endpoint() {
+    if (core_.transmit_context_ == this) core_.transmit_context_ = nullptr;
+    if (core_.receive_context_ == this) core_.receive_context_ = nullptr;
+    if (domain_->is_ours()) domain_->engine().triggers().drop(this);
     if (!endpoint_) return;
     // The child of a fork must not touch the module, and nothing may be sent.
     if (!domain_->is_ours()) {
@@ -164,61 +245,72 @@ Endpoint::~Endpoint() {
 }
 
 int Endpoint::close() {
+    if (uses.any()) return -FI_EBUSY;
     delete this;
     return 0;
 }
 
 int Endpoint::bind(fid* handle, uint64_t flags) {
-    if (endpoint_ || !domain_->is_ours()) return -FI_EOPBADSTATE;
+    if (enabled_ || role_ == Role::alias || !domain_->is_ours()) return -FI_EOPBADSTATE;
     switch (handle->fclass) {
     case FI_CLASS_CQ: return bind_queue(object_of<CompletionQueue>(handle), flags);
+    case FI_CLASS_CNTR: return bind_counter(object_of<Counter>(handle), flags);
     case FI_CLASS_AV: return bind_vector(object_of<AddressVector>(handle), flags);
     case FI_CLASS_EQ:
         if (flags) return -FI_EBADFLAGS;
-        if (eq_) return -FI_EINVAL;
+        if (base_ || eq_) return -FI_EINVAL;
         eq_ = Use<EventQueue>(object_of<EventQueue>(handle));
         return 0;
-    case FI_CLASS_CNTR: return bind_counter(object_of<Counter>(handle), flags);
     case FI_CLASS_STX_CTX:
     case FI_CLASS_SRX_CTX: return -FI_ENOSYS;
     default: return -FI_EINVAL;
     }
 }
 
+// Transmit and receive contexts are bound while their endpoint may be open already.
 int Endpoint::bind_queue(CompletionQueue& queue, uint64_t flags) {
     if (flags & ~(FI_TRANSMIT | FI_RECV | FI_SELECTIVE_COMPLETION)) return -FI_EBADFLAGS;
     const bool tx = flags & FI_TRANSMIT;
     const bool rx = flags & FI_RECV;
     if (!tx && !rx) return -FI_EINVAL;
+    if (role_ == Role::scalable || (tx && role_ == Role::receive) ||
+        (rx && role_ == Role::transmit))
+        return -FI_EINVAL;
     if (&queue.domain() != domain_.get()) return -FI_EINVAL;
-    if ((tx && tx_reporter_.has_queue()) || (rx && rx_reporter_.has_queue())) return -FI_EINVAL;
+    const Owned own(domain_->engine());
+    if ((tx && core_.tx_reporter_.has_queue()) || (rx && core_.rx_reporter_.has_queue()))
+        return -FI_EINVAL;
     const uint64_t always = flags & FI_SELECTIVE_COMPLETION ? 0 : FI_COMPLETION;
     if (tx) {
-        tx_reporter_.bind(queue);
-        tx_always_ = always;
+        core_.tx_reporter_.bind(queue);
+        core_.tx_always_ = always;
     }
     if (rx) {
-        rx_reporter_.bind(queue);
-        rx_always_ = always;
+        core_.rx_reporter_.bind(queue);
+        core_.rx_always_ = always;
     }
     return 0;
 }
 
 int Endpoint::bind_counter(Counter& counter, uint64_t flags) {
     if (flags & ~Reporter::kDirections) return -FI_EBADFLAGS;
-    if (flags == 0 || &counter.domain() != domain_.get()) return -FI_EINVAL;
     const uint64_t tx = flags & (FI_SEND | FI_READ | FI_WRITE);
     const uint64_t rx = flags & ~tx;
+    if (flags == 0 || &counter.domain() != domain_.get()) return -FI_EINVAL;
+    if (role_ == Role::scalable || (tx && role_ == Role::receive) ||
+        (rx && role_ == Role::transmit))
+        return -FI_EINVAL;
+    const Owned own(domain_->engine());
     // All or nothing.
-    if (tx_reporter_.has_counter(tx) || rx_reporter_.has_counter(rx)) return -FI_EINVAL;
-    tx_reporter_.bind(counter, tx);
-    rx_reporter_.bind(counter, rx);
+    if (core_.tx_reporter_.has_counter(tx) || core_.rx_reporter_.has_counter(rx)) return -FI_EINVAL;
+    core_.tx_reporter_.bind(counter, tx);
+    core_.rx_reporter_.bind(counter, rx);
     return 0;
 }
 
 int Endpoint::bind_vector(AddressVector& vector, uint64_t flags) {
     if (flags) return -FI_EBADFLAGS;
-    if (av_ || &vector.domain() != domain_.get()) return -FI_EINVAL;
+    if (base_ || av_ || &vector.domain() != domain_.get()) return -FI_EINVAL;
     av_ = Use<AddressVector>(vector);
     return 0;
 }
@@ -228,6 +320,10 @@ int Endpoint::control(int command, void* arg) {
     case FI_ENABLE: return enable();
     case FI_GETOPSFLAG: return options_flags(static_cast<uint64_t*>(arg), false);
     case FI_SETOPSFLAG: return options_flags(static_cast<uint64_t*>(arg), true);
+    case FI_ALIAS: {
+        const auto& wanted = *static_cast<const struct fi_alias*>(arg);
+        return domain_->is_ours() ? make_alias(wanted.fid, wanted.flags) : -FI_EOPBADSTATE;
+    }
     default: return -FI_ENOSYS;
     }
 }
@@ -248,16 +344,25 @@ int Endpoint::options_flags(uint64_t* flags, bool set) {
 }
 
 int Endpoint::check_bindings() const {
-    if (!av_) return -FI_ENOAV;
+    if (!core_.av_) return -FI_ENOAV;
+    if (role_ == Role::scalable) return 0; // its contexts have queues
     // A counter will do instead of a queue.
-    if ((sends_ && !tx_reporter_.is_bound()) || (receives_ && !rx_reporter_.is_bound()))
+    if ((sends_ && !core_.tx_reporter_.is_bound()) || (receives_ && !core_.rx_reporter_.is_bound()))
         return -FI_ENOCQ;
     return 0;
 }
 
+// A scalable endpoint is open with the first of its handles that is enabled.
 int Endpoint::enable() {
-    if (endpoint_ || !domain_->is_ours()) return -FI_EOPBADSTATE;
+    if (enabled_ || role_ == Role::alias || !domain_->is_ours()) return -FI_EOPBADSTATE;
     if (const int failed = check_bindings()) return failed;
+    if (!core_.endpoint_)
+        if (const int failed = core_.open_core()) return failed;
+    enabled_ = true;
+    return 0;
+}
+
+int Endpoint::open_core() {
     Engine& engine = domain_->engine();
     wire::Address bound = source_;
     {
@@ -281,12 +386,18 @@ int Endpoint::enable() {
     return 0;
 }
 
+rdm::Endpoint* Endpoint::active() {
+    if (!active_ && (role_ == Role::alias ? core_ : *this).enabled_)
+        active_ = core_.endpoint_.get();
+    return active_;
+}
+
 int Endpoint::get_option(int level, int name, void* value, size_t* len) {
     if (level != FI_OPT_ENDPOINT) return -FI_ENOPROTOOPT;
     switch (name) {
     case FI_OPT_MIN_MULTI_RECV:
         if (*len < sizeof(size_t)) return -FI_ETOOSMALL;
-        std::memcpy(value, &multi_recv_min_, sizeof(size_t));
+        std::memcpy(value, &core_.multi_recv_min_, sizeof(size_t));
         *len = sizeof(size_t);
         return 0;
     default: return -FI_ENOPROTOOPT;
@@ -299,9 +410,9 @@ int Endpoint::set_option(int level, int name, const void* value, size_t len) {
     switch (name) {
     case FI_OPT_MIN_MULTI_RECV: {
         if (len != sizeof(size_t)) return -FI_EINVAL;
-        std::memcpy(&multi_recv_min_, value, sizeof(size_t));
         const Owned own(domain_->engine());
-        if (endpoint_) endpoint_->set_multi_recv_min(multi_recv_min_);
+        std::memcpy(&core_.multi_recv_min_, value, sizeof(size_t));
+        if (core_.endpoint_) core_.endpoint_->set_multi_recv_min(core_.multi_recv_min_);
         return 0;
     }
     default: return -FI_ENOPROTOOPT;
@@ -309,7 +420,7 @@ int Endpoint::set_option(int level, int name, const void* value, size_t len) {
 }
 
 int Endpoint::set_name(const void* addr, size_t len) {
-    if (endpoint_) return -FI_EOPBADSTATE;
+    if (core_.endpoint_ || base_) return -FI_EOPBADSTATE;
     const wire::Address asked = read_sockaddr(addr, len);
     if (!asked.valid()) return -FI_EINVAL;
     if (!is_wildcard(asked) && !asked.same_host(source_)) return -FI_EADDRNOTAVAIL;
@@ -320,28 +431,43 @@ int Endpoint::set_name(const void* addr, size_t len) {
 int Endpoint::get_name(void* addr, size_t* len) {
     // The port is known when it is open, or was chosen by the program. Answered in a forked child
     // too: the name is the parent's, and reading it does no harm.
-    if (!endpoint_ && source_.port == 0) return -FI_EOPBADSTATE;
-    const wire::Address& name = endpoint_ ? endpoint_->address() : source_;
+    if (!core_.endpoint_ && core_.source_.port == 0) return -FI_EOPBADSTATE;
+    const wire::Address& name = core_.endpoint_ ? core_.endpoint_->address() : core_.source_;
     return write_sockaddr(name, addr, len) ? 0 : -FI_ETOOSMALL;
 }
 
 ssize_t Endpoint::cancel(void* context) {
-    if (!endpoint_ || !domain_->is_ours()) return -FI_EOPBADSTATE;
+    if (!is_enabled()) return -FI_EOPBADSTATE;
     const Owned own(domain_->engine());
-    const Status status = endpoint_->cancel(context, Engine::now());
+    if (domain_->engine().triggers().cancel(this, context)) return 0;
+    const Status status = active()->cancel(context, Engine::now());
     return status == Status::not_found ? -FI_ENOENT : result_of(status);
+}
+
+void Endpoint::report(const rdm::Completion& c) {
+    constexpr uint32_t receiving = rdm::kRecv | rdm::kRemoteRead | rdm::kRemoteWrite;
+    (c.kinds & receiving ? core_.rx_reporter_ : core_.tx_reporter_).complete(c);
+}
+
+void Endpoint::report_to_queue(const rdm::Completion& c) {
+    (c.kinds & rdm::kRecv ? core_.rx_reporter_ : core_.tx_reporter_).write(c);
+}
+
+void Endpoint::release(const rdm::CompletionSink& sink) {
+    std::erase_if(kept_, [&](const auto& kept) { return kept.get() == &sink; });
 }
 
 // The part that all data calls share: state, ownership, and progress where a queue is full.
 template <class F>
 ssize_t Endpoint::post(bool capable, F&& operation) {
     Engine& engine = domain_->engine();
-    if (!endpoint_ || !engine.is_ours()) [[unlikely]]
+    rdm::Endpoint* const target = active_ ? active_ : active();
+    if (!target || !engine.is_ours()) [[unlikely]]
         return -FI_EOPBADSTATE;
     if (!capable) [[unlikely]]
         return -FI_EOPNOTSUPP;
     const Owned own(engine);
-    const Status status = operation(*endpoint_, Engine::now());
+    const Status status = operation(*target, Engine::now());
     if (status == Status::again) engine.pass();
     return result_of(status);
 }

@@ -8,6 +8,7 @@
 #include "rdm/endpoint.hpp"
 
 #include <memory>
+#include <vector>
 
 namespace rill::fi {
 
@@ -27,7 +28,12 @@ public:
     using Fid = fid_ep;
 
     static int open(Domain& domain, const fi_info& info, fid_ep** out, void* context);
+    static int open_scalable(Domain& domain, const fi_info& info, fid_ep** out, void* context);
     ~Endpoint();
+
+    // The only context of a direction: -FI_EINVAL for another index, -FI_EBUSY when it is open.
+    int open_transmit(int index, const fi_tx_attr* attr, fid_ep** out, void* context);
+    int open_receive(int index, const fi_rx_attr* attr, fid_ep** out, void* context);
 
     int close();
     int bind(fid* handle, uint64_t flags);
@@ -37,13 +43,17 @@ public:
     int set_name(const void* addr, size_t len);
     int get_name(void* addr, size_t* len);
     ssize_t cancel(void* context);
+    Domain& domain() { return *domain_; }
+    bool is_enabled() { return active() && domain_->is_ours(); }
+    // The endpoint itself, if this is another face of one.
+    Endpoint& core() { return core_; }
 
     // What plain calls carry, and what is added to the flags of msg calls: completions that a queue
     // which is not selective writes anyway.
-    uint64_t tx_flags() const { return tx_flags_ | tx_always_; }
-    uint64_t tx_msg_flags() const { return tx_always_; }
-    uint64_t rx_flags() const { return rx_flags_ | rx_always_; }
-    uint64_t rx_msg_flags() const { return rx_always_; }
+    uint64_t tx_flags() const { return tx_flags_ | core_.tx_always_; }
+    uint64_t tx_msg_flags() const { return core_.tx_always_; }
+    uint64_t rx_flags() const { return rx_flags_ | core_.rx_always_; }
+    uint64_t rx_msg_flags() const { return core_.rx_always_; }
 
     // `flags` are complete. The request's other fields are the caller's.
     ssize_t send(rdm::SendRequest& request, uint64_t flags);
@@ -52,39 +62,78 @@ public:
     ssize_t receive(rdm::RecvRequest& request, uint64_t flags);
     ssize_t peek(const rdm::PeekRequest& request);
     ssize_t receive_claimed(const rdm::RecvRequest& request, bool discard);
+    // What an operation reports that never reached the device, with the engine owned.
+    void report(const rdm::Completion& c);
+    void report_to_queue(const rdm::Completion& c);
+    // Sinks of deferred operations in flight, with the engine owned: they live as long as the
+    // operation, and no longer than the endpoint.
+    void keep(std::unique_ptr<rdm::CompletionSink> sink) { kept_.push_back(std::move(sink)); }
+    void release(const rdm::CompletionSink& sink);
+
     // Without FI_DIRECTED_RECV the source that a receive names is ignored.
     fi_addr_t receive_source(fi_addr_t asked) const { return directed_ ? asked : FI_ADDR_UNSPEC; }
 
+    Uses uses;
+
 private:
-    // Takes completions of a side that is not bound and, by the endpoint's capabilities, not used.
-    Endpoint(Domain& domain, const fi_info& info, const wire::Address& source, void* context);
+    // A handle of an endpoint. The others than `whole` and `scalable` stand on one of those, the
+    // core, and share all it has; what they have of their own is flags and a direction.
+    enum class Role {
+        whole,    // fi_endpoint
+        alias,    // fi_ep_alias: other default flags
+        scalable, // fi_scalable_ep: of one transmit and one receive context
+        transmit, // fi_tx_context
+        receive,  // fi_rx_context
+    };
+
+    Endpoint(Domain& domain, const fi_info& info, const wire::Address& source, Role role,
+             void* context);
+    Endpoint(Endpoint& base, Role role, void* context);
+    void set_operations(size_t fclass, void* context);
     int bind_queue(CompletionQueue& queue, uint64_t flags);
     int bind_counter(Counter& counter, uint64_t flags);
     int bind_vector(AddressVector& vector, uint64_t flags);
     int enable();
     int check_bindings() const;
+    int open_core();
+    int make_alias(fid** out, uint64_t flags);
     int options_flags(uint64_t* flags, bool set);
+    // The endpoint in the device, once this handle may use it.
+    rdm::Endpoint* active();
     template <class F>
     ssize_t post(bool capable, F&& operation);
 
     Face<fid_ep, Endpoint> face_{};
+    const Role role_;
     Use<Domain> domain_;
-    Use<AddressVector> av_;
-    Reporter tx_reporter_;
-    Reporter rx_reporter_;
-    Use<EventQueue> eq_;
+    Use<Endpoint> base_; // what an alias or context stands on
+    Endpoint& core_;     // it, or this
 
+    // Of this handle.
+    const bool has_messages_;
+    const bool has_tags_;
     const bool sends_;
     const bool receives_;
     const bool directed_;
     uint64_t tx_flags_;
     uint64_t rx_flags_;
+    const size_t inject_bytes_;
+    bool enabled_ = false;
+    rdm::Endpoint* active_ = nullptr;
+
+    // Of the core.
+    Use<AddressVector> av_;
+    Reporter tx_reporter_;
+    Reporter rx_reporter_;
+    Use<EventQueue> eq_;
     uint64_t tx_always_ = FI_COMPLETION;
     uint64_t rx_always_ = FI_COMPLETION;
-    const size_t inject_bytes_;
     size_t multi_recv_min_;
-    wire::Address source_;                    // port 0: any
+    wire::Address source_; // port 0: any
+    Endpoint* transmit_context_ = nullptr;
+    Endpoint* receive_context_ = nullptr;
     std::unique_ptr<rdm::Endpoint> endpoint_; // once enabled
+    std::vector<std::unique_ptr<rdm::CompletionSink>> kept_;
 };
 
 } // namespace rill::fi

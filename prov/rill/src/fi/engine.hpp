@@ -5,6 +5,7 @@
 #include "fi/housekeeper.hpp"
 #include "fi/ownership.hpp"
 #include "fi/settings.hpp"
+#include "fi/trigger.hpp"
 #include "link/clock.hpp"
 #include "link/impaired_link.hpp"
 #include "link/interfaces.hpp"
@@ -45,6 +46,7 @@ public:
     const std::string& ports() const { return ports_; } // what FI_RILL_PORT_RANGE allows
     Housekeeper& housekeeper() { return housekeeper_; }
     Ownership& ownership() { return ownership_; }
+    Triggers& triggers() { return triggers_; }
 
     // In a forked child: what belongs to the module cannot be freed safely, as another thread of
     // the parent may have been in the middle of a change. It stays behind.
@@ -88,10 +90,12 @@ private:
     obs::Counters counters_;
     std::unique_ptr<link::UdpLink> udp_;
     std::unique_ptr<link::ImpairedLink> impaired_;
+    Triggers triggers_{*this};
     Housekeeper housekeeper_;
 };
 
-// The engine, owned for as long as this lives. Every call that touches the module is made so.
+// The engine, owned for as long as this lives. Every call that touches the module is made so. What
+// became due for posting meanwhile is posted at the end.
 class Owned {
 public:
     explicit Owned(Engine& engine) : engine_(engine) { engine_.ownership().take(); }
@@ -101,6 +105,8 @@ public:
         // What the call left behind may be due before the housekeeper meant to wake up.
         if (engine_.housekeeper().sleeps_on_duty()) engine_.housekeeper().reconsider();
         engine_.ownership().release();
+        if (engine_.triggers().due()) [[unlikely]]
+            engine_.triggers().run();
     }
 
 private:

@@ -109,6 +109,14 @@ Housekeeper::State Housekeeper::serve() {
     Instant wake;
     const bool moved = make_passes(wake);
     engine_.ownership().release();
+    if (engine_.triggers().due()) {
+        // Posted operations have deadlines of their own. What finds no room is tried again soon:
+        // it may be the program that makes some.
+        sleeps_on_duty_.store(false);
+        engine_.triggers().run();
+        if (!engine_.triggers().due()) return State::duty;
+        wake = std::min(wake, Engine::now() + kUnspecificWait);
+    }
     if (moved) return State::duty;
     sleep(descriptors_, wake);
     sleeps_on_duty_.store(false);

@@ -7,6 +7,7 @@ rill_fi_sources += \
 	%D%/common.hpp \
 	%D%/completion_queue.cpp %D%/completion_queue.hpp \
 	%D%/counter.cpp %D%/counter.hpp \
+	%D%/deferred_work.cpp %D%/deferred_work.hpp \
 	%D%/domain.cpp %D%/domain.hpp \
 	%D%/endpoint.cpp %D%/endpoint.hpp \
 	%D%/engine.cpp %D%/engine.hpp \
@@ -19,6 +20,7 @@ rill_fi_sources += \
 	%D%/log.cpp %D%/log.hpp \
 	%D%/memory_region.cpp %D%/memory_region.hpp \
 	%D%/msg.cpp \
+	%D%/operations.hpp \
 	%D%/ownership.hpp \
 	%D%/place.cpp %D%/place.hpp \
 	%D%/poll_set.cpp %D%/poll_set.hpp \
@@ -29,6 +31,8 @@ rill_fi_sources += \
 	%D%/settings.cpp %D%/settings.hpp \
 	%D%/tagged.cpp \
 	%D%/traffic_class.cpp %D%/traffic_class.hpp \
+	%D%/trigger.cpp %D%/trigger.hpp \
+	%D%/triggered.cpp %D%/triggered.hpp \
 	%D%/wait_object.cpp %D%/wait_object.hpp \
 	%D%/wait_set.cpp %D%/wait_set.hpp \
 	%D%/wake_fd.hpp

@@ -2,7 +2,8 @@
 //
 // Messages without tags: fi_send, fi_recv and their forms.
 #include "fi/attributes.hpp"
-#include "fi/endpoint.hpp"
+#include "fi/operations.hpp"
+#include "fi/triggered.hpp"
 
 namespace rill::fi {
 
@@ -13,13 +14,14 @@ Endpoint& ep_of(fid_ep* handle) {
 }
 
 ssize_t post_receive(Endpoint& ep, const iovec* iov, size_t count, fi_addr_t source, void* context,
-                     uint64_t flags) {
+                     uint64_t flags, rdm::CompletionSink* sink = nullptr) {
     if (flags & ~kRxFlags) return -FI_EINVAL;
     rdm::RecvRequest r;
     r.iov = iov;
     r.iov_count = count;
     r.source = ep.receive_source(source);
     r.context = context;
+    r.sink = sink;
     r.multi = flags & FI_MULTI_RECV;
     if (r.multi && count != 1) return -FI_EINVAL;
     return ep.receive(r, flags);
@@ -58,8 +60,11 @@ ssize_t recvv_entry(fid_ep* handle, const iovec* iov, void**, size_t count, fi_a
 ssize_t recvmsg_entry(fid_ep* handle, const fi_msg* msg, uint64_t flags) {
     return guarded([&] {
         Endpoint& ep = ep_of(handle);
-        return post_receive(ep, msg->msg_iov, msg->iov_count, msg->addr, msg->context,
-                            flags | ep.rx_msg_flags());
+        const uint64_t all = flags | ep.rx_msg_flags();
+        if (flags & FI_TRIGGER)
+            return submit_triggered(ep, *msg, all, kRxFlags, rdm::kRecv | rdm::kMsg,
+                                    receive_message);
+        return receive_message(ep, *msg, all, nullptr);
     });
 }
 
@@ -85,10 +90,10 @@ ssize_t sendv_entry(fid_ep* handle, const iovec* iov, void**, size_t count, fi_a
 ssize_t sendmsg_entry(fid_ep* handle, const fi_msg* msg, uint64_t flags) {
     return guarded([&] {
         Endpoint& ep = ep_of(handle);
-        rdm::SendRequest r = send_request(msg->msg_iov, msg->iov_count, msg->addr, msg->context);
-        r.has_data = flags & FI_REMOTE_CQ_DATA;
-        if (r.has_data) r.data = msg->data;
-        return ep.send(r, flags | ep.tx_msg_flags());
+        const uint64_t all = flags | ep.tx_msg_flags();
+        if (flags & FI_TRIGGER)
+            return submit_triggered(ep, *msg, all, kTxFlags, rdm::kSend | rdm::kMsg, send_message);
+        return send_message(ep, *msg, all, nullptr);
     });
 }
 
@@ -124,6 +129,19 @@ ssize_t injectdata_entry(fid_ep* handle, const void* buf, size_t len, uint64_t d
 }
 
 } // namespace
+
+ssize_t send_message(Endpoint& ep, const fi_msg& msg, uint64_t flags, rdm::CompletionSink* sink) {
+    rdm::SendRequest r = send_request(msg.msg_iov, msg.iov_count, msg.addr, msg.context);
+    r.has_data = flags & FI_REMOTE_CQ_DATA;
+    if (r.has_data) r.data = msg.data;
+    r.sink = sink;
+    return ep.send(r, flags);
+}
+
+ssize_t receive_message(Endpoint& ep, const fi_msg& msg, uint64_t flags,
+                        rdm::CompletionSink* sink) {
+    return post_receive(ep, msg.msg_iov, msg.iov_count, msg.addr, msg.context, flags, sink);
+}
 
 fi_ops_msg msg_ops = {
     .size = sizeof(fi_ops_msg),

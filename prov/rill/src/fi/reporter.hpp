@@ -30,6 +30,10 @@ public:
 
     // rdm::CompletionSink, with the engine owned.
     void complete(const rdm::Completion& c) override;
+    // To the queue alone.
+    void write(const rdm::Completion& c) {
+        if (queue_) queue_->complete(c);
+    }
     bool has_room() const override { return !queue_ || queue_->has_room(); }
 
 private:

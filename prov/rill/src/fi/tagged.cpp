@@ -2,7 +2,8 @@
 //
 // Tagged messages: fi_tsend, fi_trecv and their forms.
 #include "fi/attributes.hpp"
-#include "fi/endpoint.hpp"
+#include "fi/operations.hpp"
+#include "fi/triggered.hpp"
 
 namespace rill::fi {
 
@@ -95,11 +96,13 @@ ssize_t recvv_entry(fid_ep* handle, const iovec* iov, void**, size_t count, fi_a
 ssize_t recvmsg_entry(fid_ep* handle, const fi_msg_tagged* msg, uint64_t flags) {
     return guarded([&]() -> ssize_t {
         Endpoint& ep = ep_of(handle);
+        const uint64_t all = flags | ep.rx_msg_flags();
+        if (flags & FI_TRIGGER)
+            return submit_triggered(ep, *msg, all, FI_COMPLETION | FI_MORE,
+                                    rdm::kRecv | rdm::kTaggedKind, receive_tagged);
         if (flags & ~(FI_COMPLETION | FI_MORE | kLookFlags)) return -FI_EINVAL;
-        if (flags & kLookFlags) return look(ep, *msg, flags | ep.rx_msg_flags());
-        rdm::RecvRequest r = receive_request(ep, msg->msg_iov, msg->iov_count,
-                                             {msg->addr, msg->tag, msg->ignore}, msg->context);
-        return ep.receive(r, flags | ep.rx_msg_flags());
+        if (flags & kLookFlags) return look(ep, *msg, all);
+        return receive_tagged(ep, *msg, all, nullptr);
     });
 }
 
@@ -125,11 +128,11 @@ ssize_t sendv_entry(fid_ep* handle, const iovec* iov, void**, size_t count, fi_a
 ssize_t sendmsg_entry(fid_ep* handle, const fi_msg_tagged* msg, uint64_t flags) {
     return guarded([&] {
         Endpoint& ep = ep_of(handle);
-        rdm::SendRequest r =
-            send_request(msg->msg_iov, msg->iov_count, msg->addr, msg->tag, msg->context);
-        r.has_data = flags & FI_REMOTE_CQ_DATA;
-        if (r.has_data) r.data = msg->data;
-        return ep.send(r, flags | ep.tx_msg_flags());
+        const uint64_t all = flags | ep.tx_msg_flags();
+        if (flags & FI_TRIGGER)
+            return submit_triggered(ep, *msg, all, kTxFlags, rdm::kSend | rdm::kTaggedKind,
+                                    send_tagged);
+        return send_tagged(ep, *msg, all, nullptr);
     });
 }
 
@@ -166,6 +169,23 @@ ssize_t injectdata_entry(fid_ep* handle, const void* buf, size_t len, uint64_t d
 }
 
 } // namespace
+
+ssize_t send_tagged(Endpoint& ep, const fi_msg_tagged& msg, uint64_t flags,
+                    rdm::CompletionSink* sink) {
+    rdm::SendRequest r = send_request(msg.msg_iov, msg.iov_count, msg.addr, msg.tag, msg.context);
+    r.has_data = flags & FI_REMOTE_CQ_DATA;
+    if (r.has_data) r.data = msg.data;
+    r.sink = sink;
+    return ep.send(r, flags);
+}
+
+ssize_t receive_tagged(Endpoint& ep, const fi_msg_tagged& msg, uint64_t flags,
+                       rdm::CompletionSink* sink) {
+    rdm::RecvRequest r = receive_request(ep, msg.msg_iov, msg.iov_count,
+                                         {msg.addr, msg.tag, msg.ignore}, msg.context);
+    r.sink = sink;
+    return ep.receive(r, flags);
+}
 
 fi_ops_tagged tagged_ops = {
     .size = sizeof(fi_ops_tagged),

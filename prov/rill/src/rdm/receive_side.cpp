@@ -15,6 +15,7 @@ ReceiveOperation* ReceiveSide::make_operation(const RecvRequest& r) {
     ReceiveOperation* op = module_.receive_operations().make();
     if (!op) return nullptr;
     op->side = this;
+    op->sink = r.sink;
     op->context = r.context;
     op->source = r.source;
     op->tag = r.tag;
@@ -123,7 +124,7 @@ void ReceiveSide::on_canceled(ReceiveOperation& op) {
         op.spent = true;
         return;
     }
-    sink_.complete(c);
+    sink_of(op).complete(c);
     free_operation(op);
 }
 
@@ -144,7 +145,7 @@ void ReceiveSide::deliver(ReceiveOperation& op, uint64_t total, uint64_t capacit
     c.source = source;
     c.buffer = op.multi ? buffer : op.iov_count ? op.iov[0].iov_base : nullptr;
     c.report = op.report;
-    sink_.complete(c);
+    sink_of(op).complete(c);
     if (op.multi)
         release_if_spent(op);
     else
@@ -156,7 +157,7 @@ void ReceiveSide::release_if_spent(ReceiveOperation& op) {
     Completion c;
     c.context = op.context;
     c.kinds = kMultiRelease;
-    sink_.complete(c);
+    sink_of(op).complete(c);
     free_operation(op);
 }
 

@@ -24,6 +24,7 @@ struct QueueTag;
 // (a multi-receive until it is spent), and lives until the last message in it is complete.
 struct ReceiveOperation : ListHook<PostedTag> {
     ReceiveSide* side = nullptr;
+    CompletionSink* sink = nullptr; // null: the endpoint's
     void* context = nullptr;
     SourceId source = kAnySource;
     uint64_t tag = 0;
@@ -121,6 +122,7 @@ public:
 private:
     using ArrivalQueue = List<Arrival, QueueTag>;
 
+    CompletionSink& sink_of(const ReceiveOperation& op) { return op.sink ? *op.sink : sink_; }
     ArrivalQueue& unexpected(bool tagged) { return tagged ? tagged_ : untagged_; }
     ReceiveOperation* make_operation(const RecvRequest& r);
     void post(ReceiveOperation& op);

@@ -21,6 +21,8 @@ enum class Level : uint8_t { inject, transmit, delivery };
 inline constexpr size_t kIovMax = 16; // entries of a scatter list in one operation
 inline constexpr size_t kInjectBytesMax = 256;
 
+class CompletionSink;
+
 struct SendRequest {
     const iovec* iov = nullptr; // copied; the buffers it names stay the program's until completion
     size_t iov_count = 0;
@@ -28,6 +30,7 @@ struct SendRequest {
     uint64_t tag = 0;
     uint64_t data = 0;
     void* context = nullptr;
+    CompletionSink* sink = nullptr; // where it reports; null: at the endpoint
     Level level = Level::transmit;
     bool tagged = false;
     bool has_data = false;
@@ -42,6 +45,7 @@ struct RecvRequest {
     uint64_t tag = 0;
     uint64_t ignore = 0;
     void* context = nullptr;
+    CompletionSink* sink = nullptr; // where it reports; null: at the endpoint
     bool tagged = false;
     bool multi = false; // one entry only; serves messages until less than the minimum is left
     bool report = true;

@@ -33,6 +33,7 @@ SendFlow* SendSide::flow_to(uint32_t handle) {
 }
 
 void SendSide::prepare(SendOperation& op, const SendRequest& r, uint64_t length) {
+    op.sink = r.sink;
     op.context = r.context;
     op.length = length;
     op.level = r.level;
@@ -111,7 +112,7 @@ void SendSide::report(const SendOperation& op) {
     c.status = op.status;
     c.length = op.length;
     c.report = op.report;
-    sink_.complete(c);
+    (op.sink ? *op.sink : sink_).complete(c);
 }
 
 // Takes an operation out of its flow, and the flow away when that was the last of one that is over.

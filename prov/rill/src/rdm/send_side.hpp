@@ -22,6 +22,7 @@ struct SendFlow;
 // and no packet reads its buffer any more.
 struct SendOperation {
     SendFlow* flow = nullptr;
+    CompletionSink* sink = nullptr; // null: the endpoint's
     void* context = nullptr;
     uint64_t length = 0;
     uint32_t msg_no = 0;
