@@ -216,6 +216,7 @@ run_job() {
             printf layout, "rank", "from", "to", "path", "sent", "bytes", "received", "bytes", "resent"
         }
         { printf layout, $1, $2, $3, $4, $6, $8, $12, $14, $10 }' "$logs/paths"
+    sed -n 's/^\[[0-9]*,\([0-9]*\)\]<std[a-z]*>: *rill:counters tx_shm_bytes  *\([0-9]*\).*/rank \1 sent \2 of its bytes through shared memory (FI_RILL_SHM=0: none)/p' "$log"
 }
 
 install_packages

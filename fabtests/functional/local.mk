@@ -100,4 +100,28 @@ $(functional_impaired): $(srcdir)/%D%/impaired.sh Makefile
 %D%/impaired-multirecv.log: %D%/multirecv.tap
 %D%/impaired-tagged.log: %D%/tagged.tap
 
-TESTS += $(functional_programs) $(functional_impaired)
+# And once more over UDP alone, where how packets travel matters.
+functional_udp = \
+	%D%/udp-completions.tap \
+	%D%/udp-messages.tap \
+	%D%/udp-multirecv.tap \
+	%D%/udp-tagged.tap \
+	%D%/udp-threads.tap \
+	%D%/udp-waits.tap
+EXTRA_DIST += %D%/udp.sh
+CLEANFILES += $(functional_udp)
+
+$(functional_udp): $(srcdir)/%D%/udp.sh Makefile
+	$(AM_V_GEN)$(MKDIR_P) %D% && \
+	program=`echo '$@' | sed 's/udp-//'` && \
+	printf '#!/bin/sh\nexec sh "%s" "./%s" "$$@"\n' '$(srcdir)/%D%/udp.sh' "$$program" > $@ && \
+	chmod +x $@
+
+%D%/udp-completions.log: %D%/completions.tap
+%D%/udp-messages.log: %D%/messages.tap
+%D%/udp-multirecv.log: %D%/multirecv.tap
+%D%/udp-tagged.log: %D%/tagged.tap
+%D%/udp-threads.log: %D%/threads.tap
+%D%/udp-waits.log: %D%/waits.tap
+
+TESTS += $(functional_programs) $(functional_impaired) $(functional_udp)

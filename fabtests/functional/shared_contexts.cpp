@@ -49,7 +49,8 @@ void alias_flags() {
     check_refused(fi_ep_alias(pair.a().ep.get(), &made, FI_DELIVERY_COMPLETE), "no direction");
     check_refused(fi_ep_alias(pair.a().ep.get(), &made, FI_TRANSMIT | FI_RECV), "both directions");
     check_refused(fi_ep_alias(pair.a().ep.get(), &made, FI_TRANSMIT | 1ull << 62), "unknown flags");
-    check_refused(fi_ep_bind(alias.get(), &pair.a().tx.get()->fid, FI_TRANSMIT), "binding an alias");
+    check_refused(fi_ep_bind(alias.get(), &pair.a().tx.get()->fid, FI_TRANSMIT),
+                  "binding an alias");
     check_refused(fi_enable(alias.get()), "enabling an alias");
 }
 
@@ -163,9 +164,9 @@ void scalable_transfers() {
         Bytes returned(round * 997);
         fill(out, round);
         Op ops[4];
-        check_ok(fi_trecv(here.rx.get(), in.data(), in.size(), nullptr, FI_ADDR_UNSPEC, 1, 0,
-                          &ops[0]),
-                 "receive");
+        check_ok(
+            fi_trecv(here.rx.get(), in.data(), in.size(), nullptr, FI_ADDR_UNSPEC, 1, 0, &ops[0]),
+            "receive");
         side.post([&] { return send(side, transfer(Kind::tagged, out, there, &ops[1], 1)); });
         side.until("the message", [&] {
             here.poll();
@@ -173,8 +174,9 @@ void scalable_transfers() {
         });
         check_same(here.rx_queue->take().context, &ops[0], "the receive");
         check_filled(in.data(), in.size(), round);
-        side.post(
-            [&] { return receive(side, transfer(Kind::tagged, returned, FI_ADDR_UNSPEC, &ops[2])); });
+        side.post([&] {
+            return receive(side, transfer(Kind::tagged, returned, FI_ADDR_UNSPEC, &ops[2]));
+        });
         check_ok(fi_tsend(here.tx.get(), in.data(), in.size(), nullptr, back, 0, &ops[3]), "send");
         side.until("the answer", [&] {
             here.poll();

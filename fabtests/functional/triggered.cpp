@@ -306,12 +306,8 @@ struct Work {
         work.op.cntr = &cntr;
         work.op_type = type;
     }
-    int queue(const Side& side) {
-        return fi_control(side.domain.id(), FI_QUEUE_WORK, &work);
-    }
-    int cancel(const Side& side) {
-        return fi_control(side.domain.id(), FI_CANCEL_WORK, &work);
-    }
+    int queue(const Side& side) { return fi_control(side.domain.id(), FI_QUEUE_WORK, &work); }
+    int cancel(const Side& side) { return fi_control(side.domain.id(), FI_CANCEL_WORK, &work); }
 
     fi_deferred_work work{};
     iovec piece{};

@@ -33,6 +33,7 @@ want_number() {
 common_usage="  --build DIR     the build tree (default: build in the source tree)
   --impair SPEC   impair rill's links, as in loss=0.01,reorder=0.02,dup=0.005
   --rcvbuf BYTES  cap rill's socket receive buffers
+  --udp           over UDP alone, as between hosts, though the ranks share one
   --timeout S     end a job after S seconds"
 common_option() {
     taken=2
@@ -40,6 +41,7 @@ common_option() {
     --build) want_value "$@" && build=$2 ;;
     --impair) want_value "$@" && export FI_RILL_IMPAIR=$2 ;;
     --rcvbuf) want_number "$@" && export FI_RILL_RCVBUF=$2 ;;
+    --udp) export FI_RILL_SHM=0 && taken=1 ;;
     --timeout) want_number "$@" && timeout_seconds=$2 ;;
     *) taken=0 ;;
     esac

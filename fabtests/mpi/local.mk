@@ -64,11 +64,11 @@ noinst_PROGRAMS += \
 %C%_rill_fault_endure_CXXFLAGS = $(%C%_mpi_cxxflags) -I$(srcdir)/%D%
 %C%_rill_fault_endure_LDADD = $(MPI_LIBS)
 
-TESTS += %D%/run-check.sh %D%/quick-faults.sh
+TESTS += %D%/run-check.sh %D%/udp-check.sh %D%/quick-faults.sh
 
 endif
 
-dist_check_SCRIPTS += %D%/run-check.sh %D%/quick-faults.sh
+dist_check_SCRIPTS += %D%/run-check.sh %D%/udp-check.sh %D%/quick-faults.sh
 dist_noinst_SCRIPTS += \
 	%D%/run-faults.sh \
 	%D%/run-hpcc.sh \

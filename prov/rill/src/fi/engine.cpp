@@ -53,8 +53,7 @@ int Engine::open(const Settings& settings, const Options& options, std::unique_p
         warn(FI_LOG_DOMAIN, "the kernel gives no random numbers");
         return -FI_EIO;
     }
-    wire::Link& link = engine->impaired_ ? static_cast<wire::Link&>(*engine->impaired_)
-                                         : static_cast<wire::Link&>(*engine->udp_);
+    wire::Link& link = engine->outer_link();
     engine->module_ = std::make_unique<rdm::Module>(module_config(settings, options.send_depth),
                                                     link, secret, engine->counters_, fabric_log());
     engine->statistics_ = settings.number(TunableId::stats) != 0;
@@ -80,9 +79,17 @@ int Engine::open_link(const Settings& settings, uint8_t code_point) {
         warn(FI_LOG_DOMAIN, error);
         return status == Status::not_found ? -FI_ENODEV : result_of(status);
     }
+    if (settings.number(TunableId::shm)) shm_ = link::shm::ShmLink::open(*udp_, counters_);
     if (settings.impairment.any())
-        impaired_ = std::make_unique<link::ImpairedLink>(*udp_, settings.impairment, counters_);
+        impaired_ =
+            std::make_unique<link::ImpairedLink>(outer_link(), settings.impairment, counters_);
     return 0;
+}
+
+wire::Link& Engine::outer_link() {
+    if (impaired_) return *impaired_;
+    if (shm_) return *shm_;
+    return *udp_;
 }
 
 Engine::~Engine() {
@@ -117,9 +124,10 @@ Instant Engine::next_deadline() const {
     return std::min(module_->next_deadline(), held);
 }
 
-void Engine::append_descriptors(std::vector<pollfd>& out) const {
+void Engine::append_descriptors(std::vector<pollfd>& out) {
     for (const int fd : udp_->descriptors())
         out.push_back({.fd = fd, .events = POLLIN, .revents = 0});
+    if (shm_) out.push_back({.fd = shm_->arm(), .events = POLLIN, .revents = 0});
 }
 
 // Until everything is flushed and the peers know; bounded by the module.

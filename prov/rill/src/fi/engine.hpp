@@ -9,6 +9,7 @@
 #include "link/clock.hpp"
 #include "link/impaired_link.hpp"
 #include "link/interfaces.hpp"
+#include "link/shm/shm_link.hpp"
 #include "link/udp_link.hpp"
 #include "obs/counters.hpp"
 #include "rdm/address_vector.hpp"
@@ -64,8 +65,8 @@ public:
     bool quiet_pass(Instant now);
     // When somebody must make a pass although nothing arrives.
     Instant next_deadline() const;
-    // Appends what to wait on for packets.
-    void append_descriptors(std::vector<pollfd>& out) const;
+    // Appends what to wait on for packets, for one sleep that follows.
+    void append_descriptors(std::vector<pollfd>& out);
     // How many passes the program made. Any thread may read it.
     uint64_t passes() const { return passes_.load(std::memory_order_relaxed); }
 
@@ -73,6 +74,7 @@ private:
     friend class Housekeeper;
     Engine(const link::Interface& interface, bool automatic);
 
+    wire::Link& outer_link();
     [[nodiscard]] int open_link(const Settings& settings, uint8_t code_point);
     void leave();
     void print_paths();
@@ -89,6 +91,7 @@ private:
     bool statistics_ = false;
     obs::Counters counters_;
     std::unique_ptr<link::UdpLink> udp_;
+    std::unique_ptr<link::shm::ShmLink> shm_;
     std::unique_ptr<link::ImpairedLink> impaired_;
     Triggers triggers_{*this};
     Housekeeper housekeeper_;

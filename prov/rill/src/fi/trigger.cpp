@@ -73,8 +73,7 @@ bool Triggers::cancel_work(const void* context) {
 }
 
 void Triggers::flush_work(const void* counter) {
-    take([&](const void* of,
-             const Trigger& t) { return t.is_work && (!counter || of == counter); },
+    take([&](const void* of, const Trigger& t) { return t.is_work && (!counter || of == counter); },
          [](Trigger& t) { t.abandon(Status::canceled); }, false);
 }
 

@@ -24,8 +24,8 @@ public:
         message_.desc = nullptr; // needed by no operation of ours
         if constexpr (requires { m.rma_iov; }) {
             using Target = std::remove_const_t<std::remove_pointer_t<decltype(m.rma_iov)>>;
-            auto targets = std::make_shared<std::vector<Target>>(m.rma_iov,
-                                                                 m.rma_iov + m.rma_iov_count);
+            auto targets =
+                std::make_shared<std::vector<Target>>(m.rma_iov, m.rma_iov + m.rma_iov_count);
             message_.rma_iov = targets->data();
             targets_ = std::move(targets);
         }

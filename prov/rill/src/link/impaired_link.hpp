@@ -30,6 +30,7 @@ public:
     Duration wait_hint() const;
 
     [[nodiscard]] Status send(const wire::TxTrain& train) override { return inner_.send(train); }
+    Duration again_after() const override { return inner_.again_after(); }
     size_t receive(std::span<wire::RxTrain> out, bool poll_all) override;
     bool next_refusal(wire::Address& a) override { return inner_.next_refusal(a); }
     [[nodiscard]] Status open_port(wire::Address& bound, wire::PortId& id) override {

@@ -6,6 +6,10 @@ rill_core_sources += \
 	%D%/interfaces.cpp %D%/interfaces.hpp \
 	%D%/log.hpp \
 	%D%/route.cpp %D%/route.hpp \
+	%D%/shm/channel.cpp %D%/shm/channel.hpp \
+	%D%/shm/rendezvous.cpp %D%/shm/rendezvous.hpp \
+	%D%/shm/ring.cpp %D%/shm/ring.hpp \
+	%D%/shm/shm_link.cpp %D%/shm/shm_link.hpp \
 	%D%/sockaddr.cpp %D%/sockaddr.hpp \
 	%D%/busy_peers.cpp %D%/busy_peers.hpp \
 	%D%/udp_link.cpp %D%/udp_link.hpp \

@@ -18,6 +18,8 @@ namespace rill::obs {
     X(tx_timeouts, "retransmission time-outs")                                                     \
     X(tx_spurious, "retransmissions that turned out needless")                                     \
     X(tx_acks, "packets sent that carry only acknowledgements")                                    \
+    X(tx_shm_bytes, "bytes sent through memory to processes of this host, headers included")       \
+    X(shm_channels, "processes of this host that memory was shared with")                          \
     X(tx_again, "sends that the kernel had no room for")                                           \
     X(tx_errors, "sends that the kernel refused for another reason")                               \
     X(tx_segmentation_refused, "sockets on which the kernel refused segmentation offload")         \

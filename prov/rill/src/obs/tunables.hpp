@@ -46,6 +46,8 @@ enum class TunableType : uint8_t {
       "unexpected messages of an endpoint that are kept (header and up to 64 bytes)")              \
     X(bounce, bytes, "64m", 65536, int64_t{1} << 40, "1",                                          \
       "memory for unexpected payload, in bytes per domain")                                        \
+    X(shm, flag, "1", 0, 1, "maybe",                                                               \
+      "1: packets to processes of the same host and user go through memory")                       \
     X(paths, number, "1", 1, 64, "65",                                                             \
       "UDP source ports that packets to one peer are spread over")                                 \
     X(housekeeper_ms, number, "5", 1, 1000, "0",                                                   \

@@ -10,7 +10,6 @@ namespace {
 constexpr uint32_t kPacketsMax = 128 * 1024;
 // Between two looks at what came in: more would let acknowledgements wait.
 constexpr size_t kTrainsPerPass = 16;
-constexpr Duration kStall = std::chrono::microseconds(100);
 constexpr Duration kAbsence = std::chrono::seconds(1); // when peers never time out
 // A deadline this near is left where it is: the first that a packet can need, its tail probe's, is
 // no nearer, and whoever is looked at too early is armed anew.
@@ -232,7 +231,7 @@ bool Transport::left(Instant now) const {
 }
 
 void Transport::stall(Instant now) {
-    stalled_until_ = now + kStall;
+    stalled_until_ = now + link_.again_after();
 }
 
 } // namespace rill::transport

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "util/status.hpp"
+#include "util/time.hpp"
 #include "wire/address.hpp"
 
 #include <cstddef>
@@ -54,6 +55,9 @@ public:
     // room now, nothing was sent. too_long: packets of this size cannot leave (nothing was sent);
     // the caller rebuilds with max_packet_bytes(). Anything else counts as loss.
     [[nodiscard]] virtual Status send(const TxTrain& train) = 0;
+
+    // How long after `again` there may be room.
+    virtual Duration again_after() const { return std::chrono::microseconds(100); }
 
     // Fills at most out.size() trains and returns how many; 0 means nothing is waiting.
     // `poll_all` also looks at the endpoints' ports, which carry only openings: looking costs a

@@ -1,6 +1,7 @@
 # Room link. Traffic of these tests stays on the loopback.
 if HAVE_CRITERION
-rill_link_tests = %D%/impair.t %D%/impaired_link.t %D%/interfaces.t %D%/udp_link.t
+rill_link_tests = %D%/impair.t %D%/impaired_link.t %D%/interfaces.t %D%/shm.t \
+	%D%/udp_link.t
 check_PROGRAMS += $(rill_link_tests)
 TESTS += $(rill_link_tests)
 
@@ -15,6 +16,10 @@ TESTS += $(rill_link_tests)
 %C%_interfaces_t_SOURCES = %D%/interfaces.cpp
 %C%_interfaces_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 %C%_interfaces_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
+
+%C%_shm_t_SOURCES = %D%/shm.cpp
+%C%_shm_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+%C%_shm_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
 
 %C%_udp_link_t_SOURCES = %D%/udp_link.cpp
 %C%_udp_link_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)

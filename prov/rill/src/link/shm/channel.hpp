@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#pragma once
+
+#include "link/shm/ring.hpp"
+#include "wire/address.hpp"
+
+#include <memory>
+
+namespace rill::link::shm {
+
+// A descriptor that is closed with its owner.
+class Fd {
+public:
+    Fd() = default;
+    explicit Fd(int fd) : fd_(fd) {}
+    Fd(Fd&& other) noexcept : fd_(other.release()) {}
+    Fd& operator=(Fd&& other) noexcept;
+    ~Fd() { reset(); }
+    int get() const { return fd_; }
+    explicit operator bool() const { return fd_ >= 0; }
+    int release() {
+        const int fd = fd_;
+        fd_ = -1;
+        return fd;
+    }
+    void reset();
+
+private:
+    int fd_ = -1;
+};
+
+// The memory of a channel: one ring for each direction.
+class Mapping {
+public:
+    // A sealed memfd of the right size: nobody can shrink it under a reader. Empty on failure.
+    static Fd make();
+    // Null unless `fd` is such a one.
+    static std::unique_ptr<Mapping> of(const Fd& fd);
+    ~Mapping();
+    Mapping(const Mapping&) = delete;
+    Mapping& operator=(const Mapping&) = delete;
+
+    RingMemory& ring(size_t i) { return rings_[i]; }
+
+private:
+    explicit Mapping(RingMemory* rings) : rings_(rings) {}
+    RingMemory* rings_;
+};
+
+// Two processes of a host that have proved to each other that they share it. The socket wakes who
+// sleeps, and its end is the end of the peer.
+class Channel {
+public:
+    // `ours`: which of the two rings this side writes.
+    Channel(const wire::Address& peer, Fd socket, std::unique_ptr<Mapping> memory, size_t ours)
+        : peer_(peer), socket_(std::move(socket)), memory_(std::move(memory)),
+          writer_(memory_->ring(ours)), reader_(memory_->ring(1 - ours)) {}
+
+    const wire::Address& peer() const { return peer_; }
+    int fd() const { return socket_.get(); }
+
+    // False: no room now.
+    bool send(const wire::TxTrain& train);
+    RingReader& reader() { return reader_; }
+    // Empties the socket of wake-ups. False: the peer is gone.
+    bool drain_socket();
+    // Nothing more comes: what is in the ring is the last, or if it is `broken` not even that.
+    void end(bool broken) {
+        gone_ = true;
+        broken_ |= broken;
+    }
+    bool finished() const { return broken_ || (gone_ && reader_.empty()); }
+
+private:
+    wire::Address peer_;
+    Fd socket_;
+    std::unique_ptr<Mapping> memory_;
+    RingWriter writer_;
+    RingReader reader_;
+    bool gone_ = false;
+    bool broken_ = false;
+};
+
+} // namespace rill::link::shm

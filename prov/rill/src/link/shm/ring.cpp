@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#include "link/shm/ring.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace rill::link::shm {
+namespace {
+
+constexpr uint32_t kWrap = UINT32_MAX;
+
+size_t space_of(size_t bytes) {
+    return (sizeof(RingEntry) + bytes + kLine - 1) / kLine * kLine;
+}
+
+} // namespace
+
+// ---- writing --------------------------------------------------------------------------------
+
+RingEntry& RingWriter::entry(size_t offset) {
+    return *reinterpret_cast<RingEntry*>(memory_.bytes + offset);
+}
+
+// A line more than asked for: the zero behind the entry.
+bool RingWriter::make_room(size_t bytes) {
+    const auto fits = [&] { return written_ + bytes + kLine <= taken_ + kRingBytes; };
+    if (fits()) return true;
+    const uint64_t taken = memory_.control.taken.load(std::memory_order_acquire);
+    if (taken > written_ || taken < taken_) return false; // nonsense: no room for ever
+    taken_ = taken;
+    return fits();
+}
+
+bool RingWriter::write(const wire::TxTrain& train) {
+    const size_t space = space_of(train.total_bytes);
+    size_t offset = written_ % kRingBytes;
+    const size_t left = kRingBytes - offset;
+    const size_t skipped = space > left ? left : 0;
+    if (!make_room(skipped + space)) return false;
+    if (skipped) {
+        entry(0).bytes.store(0, std::memory_order_relaxed);
+        entry(offset).bytes.store(kWrap, std::memory_order_release);
+        offset = 0;
+    }
+    entry((offset + space) % kRingBytes).bytes.store(0, std::memory_order_relaxed);
+    RingEntry& e = entry(offset);
+    std::byte* to = memory_.bytes + offset + sizeof e;
+    size_t left_bytes = train.total_bytes;
+    for (const iovec& piece : train.iov) {
+        const size_t n = std::min(piece.iov_len, left_bytes);
+        std::memcpy(to, piece.iov_base, n);
+        to += n;
+        left_bytes -= n;
+    }
+    e.segment_bytes = static_cast<uint32_t>(train.segment_bytes);
+    e.bytes.store(static_cast<uint32_t>(train.total_bytes), std::memory_order_release);
+    written_ += skipped + space;
+    return true;
+}
+
+// The train first, then the look; the reader says that it sleeps first, and then looks for a train.
+// One of the two sees the other (both fences are sequentially consistent).
+bool RingWriter::wake_wanted() {
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    auto& asleep = memory_.control.asleep;
+    return asleep.load(std::memory_order_relaxed) != 0 &&
+           asleep.exchange(0, std::memory_order_relaxed) != 0;
+}
+
+// ---- reading --------------------------------------------------------------------------------
+
+uint32_t RingReader::length_at(uint64_t position) const {
+    const auto* e = reinterpret_cast<const RingEntry*>(memory_.bytes + position % kRingBytes);
+    return e->bytes.load(std::memory_order_acquire);
+}
+
+RingReader::Found RingReader::next(wire::RxTrain& out) {
+    uint32_t bytes = length_at(position_);
+    if (bytes == 0) return Found::nothing;
+    if (bytes == kWrap) {
+        position_ += kRingBytes - position_ % kRingBytes;
+        bytes = length_at(position_);
+        if (bytes == 0) return Found::nothing;
+    }
+    const size_t offset = position_ % kRingBytes;
+    if (bytes > wire::kTrainBytesMax || space_of(bytes) > kRingBytes - offset) return Found::broken;
+    const auto* e = reinterpret_cast<const RingEntry*>(memory_.bytes + offset);
+    const uint32_t segment = e->segment_bytes;
+    out.data = memory_.bytes + offset + sizeof *e;
+    out.total_bytes = bytes;
+    out.segment_bytes = segment == 0 || segment > bytes ? bytes : segment;
+    position_ += space_of(bytes);
+    return Found::train;
+}
+
+bool RingReader::fall_asleep() {
+    memory_.control.asleep.store(1, std::memory_order_relaxed);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    return empty();
+}
+
+} // namespace rill::link::shm
