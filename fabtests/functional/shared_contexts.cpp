@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 //
-// Several handles of one endpoint: aliases and scalable endpoints.
+// Several handles of one endpoint (aliases, scalable endpoints), and contexts that several endpoints
+// share.
 #include "harness.hpp"
 
 using namespace functional;
@@ -214,15 +215,241 @@ void scalable_refusals() {
     here.tx = Endpoint(opened);
 }
 
+// Two endpoints of one domain that share a receive context and a transmit context, each with a
+// queue of its own.
+struct Sharing {
+    Sharing() {
+        Info hints = make_hints();
+        hints->ep_attr->tx_ctx_cnt = FI_SHARED_CONTEXT;
+        hints->ep_attr->rx_ctx_cnt = FI_SHARED_CONTEXT;
+        info = get_info(hints.get());
+        check_eq(info->ep_attr->rx_ctx_cnt, FI_SHARED_CONTEXT, "rx_ctx_cnt");
+        check(info->domain_attr->max_ep_srx_ctx > 0, "max_ep_srx_ctx");
+        fabric = open_fabric(*info);
+        domain = open_domain(fabric, *info);
+        av = open_av(domain, FI_AV_TABLE);
+        fid_ep* srx = nullptr;
+        check_ok(fi_srx_context(domain.get(), info->rx_attr, &srx, nullptr), "fi_srx_context");
+        receives = Endpoint(srx);
+        fid_stx* stx = nullptr;
+        check_ok(fi_stx_context(domain.get(), info->tx_attr, &stx, nullptr), "fi_stx_context");
+        sends = Handle<fid_stx>(stx);
+        for (int each = 0; each < 2; ++each) {
+            queues.emplace_back(domain, FI_CQ_FORMAT_TAGGED, FI_WAIT_NONE, 0);
+            eps.push_back(open_endpoint(domain, *info));
+            check_ok(fi_ep_bind(eps.back().get(), av.id(), 0), "bind the address vector");
+            check_ok(fi_ep_bind(eps.back().get(), &queues.back().get()->fid, FI_TRANSMIT | FI_RECV),
+                     "bind the queue");
+            check_ok(fi_ep_bind(eps.back().get(), receives.id(), 0), "bind the receive context");
+            check_ok(fi_ep_bind(eps.back().get(), sends.id(), 0), "bind the transmit context");
+            check_ok(fi_enable(eps.back().get()), "fi_enable");
+        }
+    }
+    Bytes name(size_t at) const {
+        Bytes bytes(256);
+        size_t len = bytes.size();
+        check_ok(fi_getname(eps[at].id(), bytes.data(), &len), "fi_getname");
+        bytes.resize(len);
+        return bytes;
+    }
+    void poll() {
+        for (Cq& queue : queues) {
+            queue.poll();
+        }
+    }
+
+    Info info;
+    Fabric fabric;
+    Domain domain;
+    Av av;
+    Endpoint receives;
+    Handle<fid_stx> sends;
+    std::deque<Cq> queues;
+    std::vector<Endpoint> eps;
+};
+
+// Messages to either endpoint take what is posted to the context, in order, and complete in the
+// queue of the endpoint that they were sent to.
+void shared_receives(size_t size, bool posted_first) {
+    Sharing here;
+    Side side;
+    const fi_addr_t to[] = {side.insert(here.name(0)), side.insert(here.name(1))};
+    std::vector<Op> ops(20);
+    std::vector<Bytes> in(10, Bytes(size));
+    const auto post_all = [&] {
+        for (size_t at = 0; at < in.size(); ++at) {
+            check_ok(fi_recv(here.receives.get(), in[at].data(), size, nullptr, FI_ADDR_UNSPEC,
+                             &ops[at]),
+                     "receive");
+        }
+    };
+    if (posted_first) {
+        post_all();
+    }
+    std::vector<Bytes> out;
+    for (uint32_t at = 0; at < in.size(); ++at) {
+        out.emplace_back(size);
+        fill(out.back(), at);
+    }
+    for (size_t at = 0; at < in.size(); ++at) {
+        side.post([&] {
+            here.poll();
+            return send(side, transfer(Kind::msg, out[at], to[at % 3 == 0], &ops[10 + at]));
+        });
+        if (posted_first) { // one after the other, so that the order is known
+            side.until("the message", [&] {
+                here.poll();
+                return !here.queues[at % 3 == 0].empty();
+            });
+            const Completion one = here.queues[at % 3 == 0].take();
+            check_same(one.context, &ops[at], "the next receive");
+            check_filled(in[at].data(), size, static_cast<uint32_t>(at));
+        }
+    }
+    if (!posted_first) {
+        post_all();
+        size_t counts[2] = {0, 0};
+        side.until("all messages", [&] {
+            here.poll();
+            for (size_t which : {0, 1}) {
+                for (; !here.queues[which].empty(); ++counts[which]) {
+                    const Completion one = here.queues[which].take();
+                    check_eq(one.err, 0, "error");
+                    check_eq(one.len, size, "length");
+                }
+            }
+            return counts[0] + counts[1] == in.size();
+        });
+        check_eq(counts[1], 4u, "messages to the second endpoint");
+    }
+    for (size_t at = 0; at < in.size(); ++at) {
+        side.until("the sends", [&] {
+            here.poll();
+            return !side.tx.empty();
+        });
+        side.sent();
+    }
+}
+
+void shared_tags_and_sends() {
+    Sharing here;
+    Side side;
+    const fi_addr_t to[] = {side.insert(here.name(0)), side.insert(here.name(1))};
+    const Bytes name = side.name();
+    fi_addr_t back = FI_ADDR_NOTAVAIL;
+    check_ret(fi_av_insert(here.av.get(), name.data(), 1, &back, 0, nullptr), 1, "fi_av_insert");
+    for (size_t which : {0, 1}) {
+        Bytes out(100);
+        Bytes in(100);
+        Bytes returned(100);
+        Op ops[4];
+        fill(out, 9);
+        check_ok(fi_trecv(here.receives.get(), in.data(), in.size(), nullptr, back, 5, 0, &ops[0]),
+                 "receive from one peer");
+        side.post([&] { return send(side, transfer(Kind::tagged, out, to[which], &ops[1], 5)); });
+        side.until("the message", [&] {
+            here.poll();
+            return !here.queues[which].empty();
+        });
+        check_eq(here.queues[which].take().source, back, "its source");
+        check_filled(in.data(), in.size(), 9);
+        side.sent();
+        side.post([&] {
+            return receive(side, transfer(Kind::tagged, returned, FI_ADDR_UNSPEC, &ops[2]));
+        });
+        check_ok(fi_tsend(here.eps[which].get(), in.data(), in.size(), nullptr, back, 0, &ops[3]),
+                 "send");
+        side.until("the answer", [&] {
+            here.poll();
+            return !side.rx.empty() && !here.queues[which].empty();
+        });
+        check_same(here.queues[which].take().context, &ops[3], "the send");
+        side.received();
+    }
+}
+
+void shared_refusals() {
+    Sharing here;
+    Bytes byte(1);
+    Op op;
+    check_refused(fi_recv(here.eps[0].get(), byte.data(), 1, nullptr, FI_ADDR_UNSPEC, &op),
+                  "receives are posted to the context");
+    check_refused(fi_send(here.receives.get(), byte.data(), 1, nullptr, 0, &op),
+                  "a receive context sends nothing");
+    check_ret(here.receives.close(), -FI_EBUSY, "closing a bound receive context");
+    check_ret(here.sends.close(), -FI_EBUSY, "closing a bound transmit context");
+    const Av other = open_av(here.domain, FI_AV_TABLE);
+    const Endpoint ep = open_endpoint(here.domain, *here.info);
+    check_ok(fi_ep_bind(ep.get(), here.receives.id(), 0), "bind the receive context");
+    check_refused(fi_ep_bind(ep.get(), here.receives.id(), 0), "a second time");
+    check_ok(fi_ep_bind(ep.get(), other.id(), 0), "bind another address vector");
+    check_ok(fi_ep_bind(ep.get(), &here.queues[0].get()->fid, FI_TRANSMIT | FI_RECV), "bind");
+    check_refused(fi_enable(ep.get()), "endpoints that share receives share the address vector");
+}
+
+// One endpoint of two closes, with messages on the way: the other goes on.
+void one_of_two_closes() {
+    Sharing here;
+    Side side;
+    const fi_addr_t to[] = {side.insert(here.name(0)), side.insert(here.name(1))};
+    Bytes large(1 << 20);
+    Bytes in(1 << 20);
+    Bytes out(300);
+    Op ops[6];
+    check_ok(fi_recv(here.receives.get(), in.data(), in.size(), nullptr, FI_ADDR_UNSPEC, &ops[0]),
+             "receive");
+    side.post([&] { return send(side, transfer(Kind::msg, large, to[0], &ops[1])); });
+    side.post([&] { return send(side, transfer(Kind::msg, large, to[0], &ops[2])); });
+    for (int pass = 0; pass < 100; ++pass) {
+        here.poll();
+    }
+    here.eps[0] = open_endpoint(here.domain, *here.info); // closes it
+    for (int each = 0; each < 2; ++each) {
+        side.until("the sends to end, somehow", [&] {
+            here.poll();
+            return !side.tx.empty();
+        });
+        side.tx.take();
+    }
+    here.poll();
+    if (here.queues[0].empty()) { // nothing had taken the receive
+        check_ok(fi_cancel(here.receives.id(), &ops[0]), "taking back the receive");
+    } else {
+        check_same(here.queues[0].take().context, &ops[0], "the receive that a message had taken");
+    }
+    check_ok(fi_recv(here.receives.get(), in.data(), in.size(), nullptr, FI_ADDR_UNSPEC, &ops[3]),
+             "receive");
+    fill(out, 2);
+    side.post([&] { return send(side, transfer(Kind::msg, out, to[1], &ops[4])); });
+    side.until("a message to the other", [&] {
+        here.poll();
+        while (!here.queues[1].empty()) {
+            if (here.queues[1].take().context == &ops[3]) {
+                return true;
+            }
+        }
+        return false;
+    });
+    check_filled(in.data(), out.size(), 2);
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
-    const std::vector<Case> cases = {
+    std::vector<Case> cases = {
         {"alias: flags", alias_flags},
         {"alias: of a selective endpoint", alias_of_selective},
         {"alias: before the endpoint is enabled", alias_before_enable},
         {"scalable endpoint: transfers", scalable_transfers},
         {"scalable endpoint: refusals", scalable_refusals},
+        {"shared: tags and sends", shared_tags_and_sends},
+        {"shared: refusals", shared_refusals},
+        {"shared: one of two closes", one_of_two_closes},
     };
+    for (const size_t size : {size_t{0}, size_t{8}, size_t{200000}}) {
+        const std::string name = "shared: receives of " + std::to_string(size) + " bytes, ";
+        cases.push_back({name + "posted", [=] { shared_receives(size, true); }});
+        cases.push_back({name + "unexpected", [=] { shared_receives(size, false); }});
+    }
     return run_cases(argc, argv, cases);
 }

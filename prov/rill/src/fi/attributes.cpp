@@ -82,7 +82,8 @@ int check_domain(uint32_t version, const fi_domain_attr& a) {
     if (a.cq_data_size > sizeof(uint64_t)) return no("cq_data_size over 8");
     if (a.mr_key_size > sizeof(uint64_t)) return no("mr_key_size over 8");
     if (a.max_ep_tx_ctx > 1 || a.max_ep_rx_ctx > 1) return no("several contexts per endpoint");
-    if (a.max_ep_stx_ctx > 0 || a.max_ep_srx_ctx > 0) return no("shared contexts");
+    if (a.max_ep_stx_ctx > kCountMax || a.max_ep_srx_ctx > kCountMax)
+        return no("more shared contexts");
     // The rest of the structure came with 1.5.
     if (FI_VERSION_LT(version, FI_VERSION(1, 5))) return 0;
     if (a.cntr_cnt > kCountMax) return no("cntr_cnt");
@@ -101,8 +102,10 @@ int check_endpoint(const fi_ep_attr& a, uint64_t caps) {
     if (a.protocol != FI_PROTO_UNSPEC && a.protocol != kProtocol) return no("protocol");
     if (a.protocol_version > kProtocolVersion) return no("protocol_version");
     if (a.max_msg_size > kMessageMax) return no("max_msg_size");
-    if (a.tx_ctx_cnt > 1) return no("several or shared transmit contexts");
-    if (a.rx_ctx_cnt > 1) return no("several or shared receive contexts");
+    if (a.tx_ctx_cnt > 1 && a.tx_ctx_cnt != FI_SHARED_CONTEXT)
+        return no("several transmit contexts");
+    if (a.rx_ctx_cnt > 1 && a.rx_ctx_cnt != FI_SHARED_CONTEXT)
+        return no("several receive contexts");
     if (a.auth_key_size > 0) return no("endpoint authentication key");
     if ((caps & (FI_RMA | FI_ATOMIC)) &&
         (a.max_order_raw_size || a.max_order_war_size || a.max_order_waw_size))
@@ -129,6 +132,7 @@ void fill_domain(fi_domain_attr& a, uint32_t version, const fi_domain_attr* h, u
     a.cq_cnt = a.ep_cnt = a.tx_ctx_cnt = a.rx_ctx_cnt = kCountMax;
     // More than one makes Open MPI's one-sided component use scalable endpoints.
     a.max_ep_tx_ctx = a.max_ep_rx_ctx = 1;
+    a.max_ep_stx_ctx = a.max_ep_srx_ctx = kCountMax;
     a.cntr_cnt = kCountMax;
     a.mr_iov_limit = rdm::kIovMax;
     a.mr_cnt = kRegionsMax;
@@ -146,7 +150,8 @@ void fill_endpoint(fi_ep_attr& a, const fi_ep_attr* h) {
     a.protocol = kProtocol;
     a.protocol_version = kProtocolVersion;
     a.max_msg_size = kMessageMax;
-    a.tx_ctx_cnt = a.rx_ctx_cnt = 1;
+    a.tx_ctx_cnt = h && h->tx_ctx_cnt == FI_SHARED_CONTEXT ? FI_SHARED_CONTEXT : 1;
+    a.rx_ctx_cnt = h && h->rx_ctx_cnt == FI_SHARED_CONTEXT ? FI_SHARED_CONTEXT : 1;
     a.mem_tag_format = h && h->mem_tag_format ? h->mem_tag_format : kTagFormat;
 }
 

@@ -11,6 +11,7 @@
 #include "fi/place.hpp"
 #include "fi/poll_set.hpp"
 #include "fi/registry.hpp"
+#include "fi/shared_transmit.hpp"
 #include "fi/traffic_class.hpp"
 
 namespace rill::fi {
@@ -68,6 +69,15 @@ int scalable_ep_entry(fid_domain* handle, fi_info* info, fid_ep** out, void* con
                    [&](Domain& d) { return Endpoint::open_scalable(d, *info, out, context); });
 }
 
+int stx_ctx_entry(fid_domain* handle, fi_tx_attr* attr, fid_stx** out, void* context) {
+    return opening(handle, [&](Domain& d) { return SharedTransmit::open(d, attr, out, context); });
+}
+
+int srx_ctx_entry(fid_domain* handle, fi_rx_attr* attr, fid_ep** out, void* context) {
+    return opening(handle,
+                   [&](Domain& d) { return Endpoint::open_shared_receive(d, attr, out, context); });
+}
+
 int control_entry(fid* handle, int command, void* arg) {
     return guarded([&] {
         Domain& domain = object_of<Domain>(handle);
@@ -99,8 +109,8 @@ fi_ops_domain domain_ops = {
     .scalable_ep = scalable_ep_entry,
     .cntr_open = cntr_open_entry,
     .poll_open = poll_open_entry,
-    .stx_ctx = no_sys,
-    .srx_ctx = no_sys,
+    .stx_ctx = stx_ctx_entry,
+    .srx_ctx = srx_ctx_entry,
     .query_atomic = no_support,
     .query_collective = no_support,
     .endpoint2 = endpoint2_entry,

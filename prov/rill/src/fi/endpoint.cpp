@@ -165,6 +165,15 @@ Endpoint::Endpoint(Endpoint& base, Role role, void* context)
                    context);
 }
 
+Endpoint::Endpoint(Domain& domain, const fi_rx_attr& attr, void* context)
+    : role_(Role::shared), domain_(domain), core_(*this),
+      has_messages_((attr.caps & FI_MSG) || !(attr.caps & FI_TAGGED)),
+      has_tags_((attr.caps & FI_TAGGED) || !(attr.caps & FI_MSG)), sends_(false), receives_(true),
+      directed_(attr.caps & FI_DIRECTED_RECV), tx_flags_(0), rx_flags_(attr.op_flags),
+      inject_bytes_(0), enabled_(true), multi_recv_min_(kMultiRecvMin) {
+    set_operations(FI_CLASS_SRX_CTX, context);
+}
+
 void Endpoint::set_operations(size_t fclass, void* context) {
     const bool transfers = role_ != Role::scalable; // its contexts do
     set_face(face_, this, fclass, context, fid_ops);
@@ -197,6 +206,22 @@ int Endpoint::open_scalable(Domain& domain, const fi_info& info, fid_ep** out, v
     return 0;
 }
 
+int Endpoint::open_shared_receive(Domain& domain, const fi_rx_attr* attr, fid_ep** out,
+                                  void* context) {
+    const fi_rx_attr none{};
+    const fi_rx_attr& a = attr ? *attr : none;
+    if (check_receive(a)) return -FI_EINVAL;
+    std::unique_ptr<Endpoint> made(new Endpoint(domain, a, context));
+    {
+        const Owned own(domain.engine());
+        const Status status = domain.engine().module().open_shared_receive(made->endpoint_);
+        if (!is_ok(status)) return result_of(status);
+        made->endpoint_->set_multi_recv_min(made->multi_recv_min_);
+    }
+    *out = &made.release()->face_;
+    return 0;
+}
+
 int Endpoint::open_transmit(int index, const fi_tx_attr* attr, fid_ep** out, void* context) {
     if (!domain_->is_ours()) return -FI_EOPBADSTATE;
     if (index != 0 || (attr && check_transmit(domain_->api_version(), *attr))) return -FI_EINVAL;
@@ -218,7 +243,7 @@ int Endpoint::open_receive(int index, const fi_rx_attr* attr, fid_ep** out, void
 }
 
 int Endpoint::make_alias(fid** out, uint64_t flags) {
-    if (role_ == Role::scalable) return -FI_EINVAL;
+    if (role_ == Role::scalable || role_ == Role::shared) return -FI_EINVAL;
     auto alias = std::unique_ptr<Endpoint>(new Endpoint(*this, Role::alias, face_.fid.context));
     if (const int failed = alias->options_flags(&flags, true)) return failed;
     *out = &alias.release()->face_.fid;
@@ -252,17 +277,21 @@ int Endpoint::close() {
 
 int Endpoint::bind(fid* handle, uint64_t flags) {
     if (enabled_ || role_ == Role::alias || !domain_->is_ours()) return -FI_EOPBADSTATE;
+    const bool is_core = !base_; // a context has queues and counters of its own, and no more
     switch (handle->fclass) {
     case FI_CLASS_CQ: return bind_queue(object_of<CompletionQueue>(handle), flags);
     case FI_CLASS_CNTR: return bind_counter(object_of<Counter>(handle), flags);
     case FI_CLASS_AV: return bind_vector(object_of<AddressVector>(handle), flags);
     case FI_CLASS_EQ:
         if (flags) return -FI_EBADFLAGS;
-        if (base_ || eq_) return -FI_EINVAL;
+        if (!is_core || eq_) return -FI_EINVAL;
         eq_ = Use<EventQueue>(object_of<EventQueue>(handle));
         return 0;
     case FI_CLASS_STX_CTX:
-    case FI_CLASS_SRX_CTX: return -FI_ENOSYS;
+        return is_core ? bind_shared_transmit(object_of<SharedTransmit>(handle), flags)
+                       : -FI_EINVAL;
+    case FI_CLASS_SRX_CTX:
+        return is_core ? bind_shared_receive(object_of<Endpoint>(handle), flags) : -FI_EINVAL;
     default: return -FI_EINVAL;
     }
 }
@@ -315,6 +344,20 @@ int Endpoint::bind_vector(AddressVector& vector, uint64_t flags) {
     return 0;
 }
 
+int Endpoint::bind_shared_transmit(SharedTransmit& context, uint64_t flags) {
+    if (flags) return -FI_EBADFLAGS;
+    if (shared_transmit_ || &context.domain() != domain_.get()) return -FI_EINVAL;
+    shared_transmit_ = Use<SharedTransmit>(context);
+    return 0;
+}
+
+int Endpoint::bind_shared_receive(Endpoint& context, uint64_t flags) {
+    if (flags) return -FI_EBADFLAGS;
+    if (shared_receive_ || &context.domain() != domain_.get()) return -FI_EINVAL;
+    shared_receive_ = Use<Endpoint>(context);
+    return 0;
+}
+
 int Endpoint::control(int command, void* arg) {
     switch (command) {
     case FI_ENABLE: return enable();
@@ -354,6 +397,7 @@ int Endpoint::check_bindings() const {
 
 // A scalable endpoint is open with the first of its handles that is enabled.
 int Endpoint::enable() {
+    if (role_ == Role::shared) return 0; // from the beginning
     if (enabled_ || role_ == Role::alias || !domain_->is_ours()) return -FI_EOPBADSTATE;
     if (const int failed = check_bindings()) return failed;
     if (!core_.endpoint_)
@@ -367,14 +411,15 @@ int Endpoint::open_core() {
     wire::Address bound = source_;
     {
         const Owned own(engine);
+        rdm::Endpoint* const shared = shared_receive_ ? shared_receive_->endpoint_.get() : nullptr;
         const Status status = engine.module().open_endpoint(bound, av_->peers(), tx_reporter_,
-                                                            rx_reporter_, endpoint_);
+                                                            rx_reporter_, endpoint_, shared);
         if (!is_ok(status)) {
             warn(FI_LOG_EP_CTRL, "cannot open an endpoint at " + wire::to_string(source_) +
                                      " (ports: " + engine.ports() + "): " + to_string(status));
             return result_of(status);
         }
-        endpoint_->set_multi_recv_min(multi_recv_min_);
+        if (!shared) endpoint_->set_multi_recv_min(multi_recv_min_);
     }
     if (!engine.housekeeper().start()) {
         const Owned own(engine);
@@ -420,7 +465,7 @@ int Endpoint::set_option(int level, int name, const void* value, size_t len) {
 }
 
 int Endpoint::set_name(const void* addr, size_t len) {
-    if (core_.endpoint_ || base_) return -FI_EOPBADSTATE;
+    if (core_.endpoint_ || base_) return -FI_EOPBADSTATE; // a shared context is open, too
     const wire::Address asked = read_sockaddr(addr, len);
     if (!asked.valid()) return -FI_EINVAL;
     if (!is_wildcard(asked) && !asked.same_host(source_)) return -FI_EADDRNOTAVAIL;
@@ -429,6 +474,7 @@ int Endpoint::set_name(const void* addr, size_t len) {
 }
 
 int Endpoint::get_name(void* addr, size_t* len) {
+    if (role_ == Role::shared) return -FI_ENOSYS;
     // The port is known when it is open, or was chosen by the program. Answered in a forked child
     // too: the name is the parent's, and reading it does no harm.
     if (!core_.endpoint_ && core_.source_.port == 0) return -FI_EOPBADSTATE;
@@ -496,15 +542,15 @@ ssize_t Endpoint::inject(rdm::SendRequest& r) {
 
 ssize_t Endpoint::receive(rdm::RecvRequest& r, uint64_t flags) {
     r.report = flags & FI_COMPLETION;
-    return post(receives_, [&](rdm::Endpoint& e, Instant now) { return e.receive(r, now); });
+    return post(may_receive(), [&](rdm::Endpoint& e, Instant now) { return e.receive(r, now); });
 }
 
 ssize_t Endpoint::peek(const rdm::PeekRequest& r) {
-    return post(receives_, [&](rdm::Endpoint& e, Instant now) { return e.peek(r, now); });
+    return post(may_receive(), [&](rdm::Endpoint& e, Instant now) { return e.peek(r, now); });
 }
 
 ssize_t Endpoint::receive_claimed(const rdm::RecvRequest& r, bool discard) {
-    return post(receives_,
+    return post(may_receive(),
                 [&](rdm::Endpoint& e, Instant now) { return e.receive_claimed(r, discard, now); });
 }
 

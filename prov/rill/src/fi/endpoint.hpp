@@ -5,6 +5,7 @@
 #include "fi/common.hpp"
 #include "fi/domain.hpp"
 #include "fi/reporter.hpp"
+#include "fi/shared_transmit.hpp"
 #include "rdm/endpoint.hpp"
 
 #include <memory>
@@ -29,6 +30,8 @@ public:
 
     static int open(Domain& domain, const fi_info& info, fid_ep** out, void* context);
     static int open_scalable(Domain& domain, const fi_info& info, fid_ep** out, void* context);
+    static int open_shared_receive(Domain& domain, const fi_rx_attr* attr, fid_ep** out,
+                                   void* context);
     ~Endpoint();
 
     // The only context of a direction: -FI_EINVAL for another index, -FI_EBUSY when it is open.
@@ -84,20 +87,26 @@ private:
         scalable, // fi_scalable_ep: of one transmit and one receive context
         transmit, // fi_tx_context
         receive,  // fi_rx_context
+        shared,   // fi_srx_context: receives for other endpoints, and is none itself
     };
 
     Endpoint(Domain& domain, const fi_info& info, const wire::Address& source, Role role,
              void* context);
     Endpoint(Endpoint& base, Role role, void* context);
+    Endpoint(Domain& domain, const fi_rx_attr& attr, void* context);
     void set_operations(size_t fclass, void* context);
     int bind_queue(CompletionQueue& queue, uint64_t flags);
     int bind_counter(Counter& counter, uint64_t flags);
     int bind_vector(AddressVector& vector, uint64_t flags);
+    int bind_shared_transmit(SharedTransmit& context, uint64_t flags);
+    int bind_shared_receive(Endpoint& context, uint64_t flags);
     int enable();
     int check_bindings() const;
     int open_core();
     int make_alias(fid** out, uint64_t flags);
     int options_flags(uint64_t* flags, bool set);
+    // With a shared receive context, receives are posted there.
+    bool may_receive() const { return receives_ && !core_.shared_receive_; }
     // The endpoint in the device, once this handle may use it.
     rdm::Endpoint* active();
     template <class F>
@@ -126,6 +135,8 @@ private:
     Reporter tx_reporter_;
     Reporter rx_reporter_;
     Use<EventQueue> eq_;
+    Use<SharedTransmit> shared_transmit_;
+    Use<Endpoint> shared_receive_; // where its receives are posted
     uint64_t tx_always_ = FI_COMPLETION;
     uint64_t rx_always_ = FI_COMPLETION;
     size_t multi_recv_min_;

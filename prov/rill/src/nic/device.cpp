@@ -23,21 +23,35 @@ Device::~Device() {
     inbound_.for_each([this](Inbound& in) { bounce_.give_back(in.bounce); });
 }
 
-Status Device::create_queue_pair(wire::Address& bound, uint32_t& number) {
+Status Device::new_queue_pair(std::unique_ptr<QueuePair> qp, uint32_t& number) {
     uint32_t n = 1;
     while (n < queue_pairs_.size() && queue_pairs_[n])
         ++n;
     if (n > config_.queue_pairs_max) return Status::no_memory;
-    auto qp = std::make_unique<QueuePair>(config_.receives_max);
-    if (Status s = link_.open_port(bound, qp->port); !is_ok(s)) return s;
     qp->number = n;
-    qp->address = bound;
-    if (by_port_.size() <= qp->port) by_port_.resize(qp->port + 1);
-    by_port_[qp->port] = n;
     if (n == queue_pairs_.size()) queue_pairs_.emplace_back();
     queue_pairs_[n] = std::move(qp);
     number = n;
     return Status::ok;
+}
+
+Status Device::create_queue_pair(wire::Address& bound, uint32_t& number, uint32_t shared) {
+    auto made = std::make_unique<QueuePair>(config_.receives_max);
+    QueuePair& qp = *made;
+    if (Status s = new_queue_pair(std::move(made), number); !is_ok(s)) return s;
+    if (Status s = link_.open_port(bound, qp.port); !is_ok(s)) {
+        queue_pairs_[number].reset();
+        return s;
+    }
+    qp.address = bound;
+    if (shared != kNoQueuePair) qp.shared = queue_pairs_[shared].get();
+    if (by_port_.size() <= qp.port) by_port_.resize(qp.port + 1);
+    by_port_[qp.port] = number;
+    return Status::ok;
+}
+
+Status Device::create_shared_receive(uint32_t& number) {
+    return new_queue_pair(std::make_unique<QueuePair>(config_.receives_max), number);
 }
 
 void Device::destroy_queue_pair(uint32_t number, Instant now) {
@@ -62,8 +76,10 @@ void Device::destroy_queue_pair(uint32_t number, Instant now) {
     flows_.for_each([&](RxFlow& f) {
         if (f.queue_pair == number) free_flow(f);
     });
-    by_port_[qp.port] = 0;
-    link_.close_port(qp.port);
+    if (qp.port != wire::kDataPort) {
+        by_port_[qp.port] = 0;
+        link_.close_port(qp.port);
+    }
     queue_pairs_[number].reset();
     transport_.transmit(now);
 }

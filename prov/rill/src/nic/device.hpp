@@ -42,7 +42,11 @@ public:
 
     // ---- resources
     // `bound` asks for an address (port 0: any) and gets the one that the port has.
-    [[nodiscard]] Status create_queue_pair(wire::Address& bound, uint32_t& number);
+    // Messages take the receives of `shared`, if that is not kNoQueuePair.
+    [[nodiscard]] Status create_queue_pair(wire::Address& bound, uint32_t& number,
+                                           uint32_t shared = kNoQueuePair);
+    // A receive queue for other queue pairs to share; it has no address. no_memory.
+    [[nodiscard]] Status create_shared_receive(uint32_t& number);
     // Work in flight is dropped and aborted at the peers, inline messages go on; nothing reads the
     // host's buffers or writes an entry for this queue pair afterwards.
     void destroy_queue_pair(uint32_t number, Instant now);
@@ -100,6 +104,8 @@ public:
     }
 
 private:
+    [[nodiscard]] Status new_queue_pair(std::unique_ptr<QueuePair> qp, uint32_t& number);
+
     // transport::Client
     bool place(transport::Context& from, wire::PortId port,
                std::span<const std::byte> records) override;

@@ -22,14 +22,19 @@ struct QueuePair {
         : send(kEntries), receive(kEntries), tagged(receives_max), untagged(receives_max) {}
 
     uint32_t number = 0;
-    wire::PortId port = 0;
+    wire::PortId port = 0; // kDataPort: none, a shared receive queue that belongs to no endpoint
     wire::Address address;
     Ring<SendEntry> send;
     Ring<ReceiveEntry> receive;
     MatchTable tagged;
     MatchTable untagged;
 
-    MatchTable& table(bool is_tagged) { return is_tagged ? tagged : untagged; }
+    QueuePair* shared = nullptr; // whose receives messages to this one take; null: its own
+
+    MatchTable& table(bool is_tagged) {
+        QueuePair& of = shared ? *shared : *this;
+        return is_tagged ? of.tagged : of.untagged;
+    }
 };
 
 } // namespace rill::nic

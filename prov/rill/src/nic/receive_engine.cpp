@@ -122,7 +122,9 @@ bool Device::place(transport::Context& from, wire::PortId port,
 
 QueuePair* Device::endpoint(uint32_t number, wire::PortId port) {
     if (number == 0) number = queue_pair_of(port);
-    return number < queue_pairs_.size() ? queue_pairs_[number].get() : nullptr;
+    QueuePair* qp = number < queue_pairs_.size() ? queue_pairs_[number].get() : nullptr;
+    return qp && qp->port != wire::kDataPort ? qp
+                                             : nullptr; // a shared receive queue is no endpoint
 }
 
 RxFlow* Device::flow_of(transport::Context& from, uint32_t number, uint32_t queue_pair) {

@@ -5,15 +5,17 @@
 
 namespace rill::rdm {
 
-Endpoint::Endpoint(Module& module, const AddressVector& av, CompletionSink& tx, CompletionSink& rx)
-    : module_(module), av_(av), sends_(std::make_unique<SendSide>(module, av, tx)),
-      receives_(std::make_unique<ReceiveSide>(module, av, rx)) {}
-
 Endpoint::~Endpoint() = default;
 
 void Endpoint::close(Instant now) {
     module_.drain(now); // no entry for this queue pair may be left behind
-    receives_->close(now);
+    if (!sends_) {
+        receives_->close();
+        module_.device().destroy_queue_pair(number_, now);
+        return;
+    }
+    receives_->leave(number_, *rx_, now);
+    if (receives_->queue_pair() == number_) receives_->close();
     sends_->close(now);
     module_.endpoints_[number_] = nullptr;
 }

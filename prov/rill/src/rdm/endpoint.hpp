@@ -17,7 +17,9 @@ namespace rill::rdm {
 class AddressVector;
 class Module;
 
-// A reliable datagram endpoint: sends to any address of its vector, receives from anybody.
+// A reliable datagram endpoint: sends to any address of its vector, receives from anybody. Or a
+// shared receive context: receives are posted to it for the endpoints that share it, which close
+// first.
 class Endpoint {
 public:
     ~Endpoint();
@@ -42,14 +44,15 @@ public:
 private:
     friend class Module;
     friend class AddressVector;
-    Endpoint(Module& module, const AddressVector& av, CompletionSink& tx, CompletionSink& rx);
+    explicit Endpoint(Module& module) : module_(module) {}
 
     Module& module_;
-    const AddressVector& av_;
+    const AddressVector* av_ = nullptr; // null: a shared receive context, which has none
+    CompletionSink* rx_ = nullptr;
     uint32_t number_ = 0; // of the queue pair
     wire::Address address_;
     std::unique_ptr<SendSide> sends_;
-    std::unique_ptr<ReceiveSide> receives_;
+    std::shared_ptr<ReceiveSide> receives_; // other endpoints' too, if it is a shared one
 };
 
 } // namespace rill::rdm

@@ -5,4 +5,5 @@ rill_core_sources += \
 	%D%/peek.cpp \
 	%D%/receive_side.cpp %D%/receive_side.hpp \
 	%D%/request.hpp \
-	%D%/send_side.cpp %D%/send_side.hpp
+	%D%/send_side.cpp %D%/send_side.hpp \
+	%D%/shared_receive.cpp

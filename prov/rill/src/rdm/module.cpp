@@ -27,16 +27,38 @@ Module::~Module() {
 }
 
 Status Module::open_endpoint(wire::Address& bound, const AddressVector& av, CompletionSink& tx,
-                             CompletionSink& rx, std::unique_ptr<Endpoint>& out) {
+                             CompletionSink& rx, std::unique_ptr<Endpoint>& out, Endpoint* shared) {
+    if (shared && !shared->receives_->may_join(av)) return Status::invalid;
     uint32_t number;
-    if (Status s = device_->create_queue_pair(bound, number); !is_ok(s)) return s;
-    std::unique_ptr<Endpoint> ep(new Endpoint(*this, av, tx, rx));
+    const uint32_t shared_number = shared ? shared->number_ : nic::kNoQueuePair;
+    if (Status s = device_->create_queue_pair(bound, number, shared_number); !is_ok(s)) return s;
+    std::unique_ptr<Endpoint> ep(new Endpoint(*this));
+    ep->av_ = &av;
+    ep->rx_ = &rx;
     ep->address_ = bound;
     ep->number_ = number;
+    ep->sends_ = std::make_unique<SendSide>(*this, av, tx);
     ep->sends_->open(number);
-    ep->receives_->open(number);
+    if (shared) {
+        ep->receives_ = shared->receives_;
+    } else {
+        ep->receives_ = std::make_shared<ReceiveSide>(*this);
+        ep->receives_->open(number);
+    }
+    ep->receives_->join(av, rx);
     if (endpoints_.size() <= number) endpoints_.resize(number + 1);
     endpoints_[number] = ep.get();
+    out = std::move(ep);
+    return Status::ok;
+}
+
+Status Module::open_shared_receive(std::unique_ptr<Endpoint>& out) {
+    uint32_t number;
+    if (Status s = device_->create_shared_receive(number); !is_ok(s)) return s;
+    std::unique_ptr<Endpoint> ep(new Endpoint(*this));
+    ep->number_ = number;
+    ep->receives_ = std::make_shared<ReceiveSide>(*this);
+    ep->receives_->open(number);
     out = std::move(ep);
     return Status::ok;
 }
@@ -135,7 +157,9 @@ ReceiveFlow& Module::receive_flow(uint32_t slot) {
     if (!f) {
         f = receive_flows_.make();
         f->slot = slot;
-        f->side = endpoints_[device_->flow(slot)->queue_pair]->receives_.get();
+        const Endpoint& ep = *endpoints_[device_->flow(slot)->queue_pair];
+        f->side = ep.receives_.get();
+        f->sink = ep.rx_;
     }
     return *f;
 }
@@ -233,7 +257,7 @@ void Module::on_event(const nic::Event& e, Instant now) {
 
 void Module::names_changed(const AddressVector& av) {
     for (Endpoint* ep : endpoints_)
-        if (ep && &ep->av_ == &av) ep->receives_->rename_flows();
+        if (ep && ep->av_ == &av) ep->receives_->rename_flows();
 }
 
 void Module::leave(Instant now) {

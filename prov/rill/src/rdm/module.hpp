@@ -39,10 +39,13 @@ public:
     ~Module();
 
     // Opens an endpoint at `bound` (port 0: any), which becomes the address it has.
-    // address_in_use, no_memory.
+    // `shared`: the shared receive context whose receives its messages take; all endpoints of one
+    // have the same vector. address_in_use, no_memory; invalid: another vector.
     [[nodiscard]] Status open_endpoint(wire::Address& bound, const AddressVector& av,
                                        CompletionSink& tx, CompletionSink& rx,
-                                       std::unique_ptr<Endpoint>& out);
+                                       std::unique_ptr<Endpoint>& out, Endpoint* shared = nullptr);
+    // Opens a shared receive context, for open_endpoint() to name. no_memory.
+    [[nodiscard]] Status open_shared_receive(std::unique_ptr<Endpoint>& out);
 
     // One pass: receive, timers, matching, sending. True when packets moved or operations completed.
     // poll_all: see Link::receive.

@@ -19,12 +19,12 @@ void ReceiveSide::report_peek(const PeekRequest& r, const Arrival* a) {
         c.data = a->data;
         if (a->flags & nic::kEntryImmediate) c.kinds |= kRemoteData;
     }
-    sink_.complete(c);
+    report(c);
 }
 
 Status ReceiveSide::peek(const PeekRequest& r, Instant now) {
     module_.progress(now, false); // what has arrived by now must be seen
-    if (!sink_.has_room()) return Status::again;
+    if (!has_room()) return Status::again;
     Arrival* a = find_unexpected(r.tagged, r.tag, r.ignore, r.source);
     report_peek(r, a);
     if (!a) return Status::ok;
@@ -45,7 +45,7 @@ Status ReceiveSide::receive_claimed(const RecvRequest& r, bool drop, Instant now
     while (a && (a->claim != r.context || a->tagged() != r.tagged))
         a = claimed_.next(*a);
     if (!a) return Status::not_found;
-    if (!sink_.has_room()) return Status::again;
+    if (!has_room()) return Status::again;
     if (drop) {
         Completion c;
         c.context = r.context;
@@ -54,7 +54,7 @@ Status ReceiveSide::receive_claimed(const RecvRequest& r, bool drop, Instant now
         c.source = a->flow->source;
         discard(*a, now);
         c.report = r.report;
-        sink_.complete(c);
+        report(c);
         return Status::ok;
     }
     if (r.iov_count > kIovMax) return Status::invalid;

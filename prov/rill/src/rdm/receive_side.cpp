@@ -16,6 +16,7 @@ ReceiveOperation* ReceiveSide::make_operation(const RecvRequest& r) {
     if (!op) return nullptr;
     op->side = this;
     op->sink = r.sink;
+    op->own_sink = r.sink != nullptr;
     op->context = r.context;
     op->source = r.source;
     op->tag = r.tag;
@@ -40,7 +41,7 @@ void ReceiveSide::free_operation(ReceiveOperation& op) {
 
 Status ReceiveSide::receive(const RecvRequest& r, Instant now) {
     if (r.iov_count > kIovMax || (r.multi && r.iov_count != 1)) return Status::invalid;
-    if (posted_count_ >= module_.config().receive_depth || !sink_.has_room()) {
+    if (posted_count_ >= module_.config().receive_depth || !has_room()) {
         module_.progress(now, false);
         return Status::again;
     }
@@ -88,8 +89,8 @@ void ReceiveSide::post(ReceiveOperation& op) {
         op.iov[1] = {static_cast<std::byte*>(op.iov[0].iov_base) + op.used, op.length - op.used};
         e.iov = &op.iov[1];
     }
-    if (op.source != kAnySource) {
-        uint32_t handle = av_.handle(op.source);
+    if (op.source != kAnySource && av_) {
+        uint32_t handle = av_->handle(op.source);
         if (handle != AddressVector::kNoHandle) {
             op.watched = handle;
             module_.device().watch(handle, true);
@@ -124,15 +125,27 @@ void ReceiveSide::on_canceled(ReceiveOperation& op) {
         op.spent = true;
         return;
     }
-    sink_of(op).complete(c);
+    report(op, c);
     free_operation(op);
 }
 
 // ---- completions ------------------------------------------------------------------------------
 
+void ReceiveSide::report(const Completion& c) {
+    if (!sinks_.empty()) sinks_.front()->complete(c);
+}
+
+void ReceiveSide::report(const ReceiveOperation& op, const Completion& c) {
+    if (op.sink)
+        op.sink->complete(c);
+    else
+        report(c);
+}
+
 void ReceiveSide::deliver(ReceiveOperation& op, uint64_t total, uint64_t capacity, uint8_t flags,
-                          uint64_t tag, uint64_t data, SourceId source, void* buffer,
+                          uint64_t tag, uint64_t data, const ReceiveFlow& from, void* buffer,
                           Status status) {
+    if (!op.own_sink) op.sink = from.sink;
     Completion c;
     c.context = op.context;
     c.kinds = kRecv | (op.tagged ? kTaggedKind : kMsg);
@@ -142,10 +155,10 @@ void ReceiveSide::deliver(ReceiveOperation& op, uint64_t total, uint64_t capacit
     c.status = is_ok(status) && c.overflow ? Status::truncated : status;
     c.data = data;
     c.tag = tag;
-    c.source = source;
+    c.source = from.source;
     c.buffer = op.multi ? buffer : op.iov_count ? op.iov[0].iov_base : nullptr;
     c.report = op.report;
-    sink_of(op).complete(c);
+    report(op, c);
     if (op.multi)
         release_if_spent(op);
     else
@@ -157,7 +170,7 @@ void ReceiveSide::release_if_spent(ReceiveOperation& op) {
     Completion c;
     c.context = op.context;
     c.kinds = kMultiRelease;
-    sink_of(op).complete(c);
+    report(op, c);
     free_operation(op);
 }
 
@@ -282,9 +295,12 @@ void ReceiveSide::finish_if_over(Arrival& a, Instant now) {
     --op.messages;
     auto [total, capacity, flags, tag, data, buffer, failed] =
         std::tuple(a.total, a.capacity, a.flags, a.tag, a.data, a.buffer, a.failed);
-    SourceId source = a.flow->source;
+    // The flow may go with its last arrival.
+    ReceiveFlow from;
+    from.sink = a.flow->sink;
+    from.source = a.flow->source;
     free_arrival(a);
-    deliver(op, total, capacity, flags, tag, data, source, buffer, failed);
+    deliver(op, total, capacity, flags, tag, data, from, buffer, failed);
 }
 
 void ReceiveSide::discard(Arrival& a, Instant now) {
@@ -325,7 +341,7 @@ void ReceiveSide::on_matched(ReceiveFlow& f, const nic::CompletionEntry& e, Inst
     }
     if (e.inbound.slot == UINT32_MAX) { // all there: nothing to keep
         notice(f, e.msg_no, now);
-        deliver(op, e.total, capacity, e.flags, e.tag, e.immediate, f.source, e.buffer, Status::ok);
+        deliver(op, e.total, capacity, e.flags, e.tag, e.immediate, f, e.buffer, Status::ok);
     } else {
         Arrival* a = make_arrival(f, e, Arrival::State::receiving);
         a->operation = &op;
@@ -362,7 +378,7 @@ void ReceiveSide::on_unmatched(ReceiveFlow& f, const nic::CompletionEntry& e, In
 void ReceiveSide::introduce(ReceiveFlow& f) {
     if (f.introduced) return;
     f.introduced = true;
-    f.source = av_.find(wire::from_source(module_.device().flow(f.slot)->info));
+    f.source = av_->find(wire::from_source(module_.device().flow(f.slot)->info));
     module_.device().introduce(f.slot, f.source);
 }
 
@@ -499,25 +515,14 @@ void ReceiveSide::fail_destination(uint32_t handle, Status why, Instant now) {
 void ReceiveSide::rename_flows() {
     module_.for_each_flow([&](ReceiveFlow& f) {
         if (f.side != this || !f.introduced || f.ended) return;
-        SourceId source = av_.find(wire::from_source(module_.device().flow(f.slot)->info));
+        SourceId source = av_->find(wire::from_source(module_.device().flow(f.slot)->info));
         if (source == f.source) return;
         f.source = source;
         module_.device().rename(f.slot, source);
     });
 }
 
-// Senders that still wait for a message's fate learn it: nothing else would tell them.
-void ReceiveSide::close(Instant now) {
-    module_.for_each_flow([&](ReceiveFlow& f) {
-        if (f.side != this) return;
-        while (Arrival* a = f.arrivals.front()) {
-            if (!a->noticed && !a->aborted && is_ok(a->failed))
-                notice(f, a->msg_no, now, Status::aborted);
-            f.ended = false; // the flow itself goes below
-            free_arrival(*a);
-        }
-        module_.drop_flow(f);
-    });
+void ReceiveSide::close() {
     while (ReceiveOperation* op = posted_.front())
         free_operation(*op);
 }

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <unordered_map>
+#include <vector>
 
 namespace rill::rdm {
 
@@ -24,7 +25,7 @@ struct QueueTag;
 // (a multi-receive until it is spent), and lives until the last message in it is complete.
 struct ReceiveOperation : ListHook<PostedTag> {
     ReceiveSide* side = nullptr;
-    CompletionSink* sink = nullptr; // null: the endpoint's
+    CompletionSink* sink = nullptr; // its own, or the last that it reported to; null: the side's
     void* context = nullptr;
     SourceId source = kAnySource;
     uint64_t tag = 0;
@@ -34,6 +35,7 @@ struct ReceiveOperation : ListHook<PostedTag> {
     uint32_t messages = 0;         // arriving into it now
     uint32_t watched = UINT32_MAX; // address handle, while a directed receive waits for it
     Status ending = Status::canceled; // what a cancellation reports
+    bool own_sink = false;            // the request named the sink
     bool tagged = false;
     bool multi = false;
     bool report = true;
@@ -45,6 +47,7 @@ struct ReceiveOperation : ListHook<PostedTag> {
 // The receiving end of a flow, as the software follows it: mirrors the device's turn.
 struct ReceiveFlow {
     ReceiveSide* side = nullptr;
+    CompletionSink* sink = nullptr; // of the endpoint that the messages are for
     uint32_t slot = 0;
     uint32_t turn = 0;
     SourceId source = kUnknownSource;
@@ -90,14 +93,24 @@ struct Arrival : ListHook<FlowArrivalTag>, ListHook<QueueTag> {
     }
 };
 
-// The receive half of an endpoint: matching order, unexpected messages, grants and notices.
+// The receive half of an endpoint, or of several that share one: matching order, unexpected
+// messages, grants and notices.
 class ReceiveSide {
 public:
-    ReceiveSide(Module& module, const AddressVector& av, CompletionSink& sink)
-        : module_(module), av_(av), sink_(sink) {}
+    explicit ReceiveSide(Module& module) : module_(module) {}
 
+    // The queue pair that holds what is posted.
     void open(uint32_t queue_pair) { queue_pair_ = queue_pair; }
-    void close(Instant now);
+    uint32_t queue_pair() const { return queue_pair_; }
+    // Endpoints whose messages this side receives. All have the same address vector; what is of no
+    // endpoint in particular is reported to the one that came first.
+    void join(const AddressVector& av, CompletionSink& sink);
+    bool may_join(const AddressVector& av) const { return sinks_.empty() || av_ == &av; }
+    // Ends what is under way to an endpoint that closes. Senders that still wait for a message's
+    // fate learn it, nothing else would tell them; posted receives that took one are canceled.
+    void leave(uint32_t queue_pair, CompletionSink& sink, Instant now);
+    // No endpoint is left.
+    void close();
 
     [[nodiscard]] Status receive(const RecvRequest& request, Instant now);
     [[nodiscard]] Status peek(const PeekRequest& request, Instant now);
@@ -122,7 +135,9 @@ public:
 private:
     using ArrivalQueue = List<Arrival, QueueTag>;
 
-    CompletionSink& sink_of(const ReceiveOperation& op) { return op.sink ? *op.sink : sink_; }
+    bool has_room() const { return sinks_.empty() || sinks_.front()->has_room(); }
+    void report(const Completion& c); // of no endpoint in particular
+    void report(const ReceiveOperation& op, const Completion& c);
     ArrivalQueue& unexpected(bool tagged) { return tagged ? tagged_ : untagged_; }
     ReceiveOperation* make_operation(const RecvRequest& r);
     void post(ReceiveOperation& op);
@@ -134,7 +149,7 @@ private:
     void begin(Arrival& a, Instant now);
     void finish_if_over(Arrival& a, Instant now);
     void deliver(ReceiveOperation& op, uint64_t total, uint64_t capacity, uint8_t flags,
-                 uint64_t tag, uint64_t data, SourceId source, void* buffer, Status status);
+                 uint64_t tag, uint64_t data, const ReceiveFlow& from, void* buffer, Status status);
     void release_if_spent(ReceiveOperation& op);
     void free_operation(ReceiveOperation& op);
     void stop_watching(ReceiveOperation& op);
@@ -147,8 +162,8 @@ private:
     void report_peek(const PeekRequest& r, const Arrival* a);
 
     Module& module_;
-    const AddressVector& av_;
-    CompletionSink& sink_;
+    const AddressVector* av_ = nullptr;  // null: no endpoint has joined
+    std::vector<CompletionSink*> sinks_; // of the endpoints
     uint32_t queue_pair_ = 0;
     uint32_t posted_count_ = 0;
     size_t multi_minimum_ = 64;                // bytes; what fi_endpoint(3) leaves to providers
