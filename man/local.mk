@@ -8,9 +8,21 @@ if HAVE_MAN
 dist_man_MANS += $(rill_man_pages)
 endif
 
+# The list of run-time parameters takes the place of @PARAMETERS@. It follows from the table of
+# tunables, which is what the page depends on, and not on the program that prints it: a release's
+# page is not rendered again.
+EXTRA_PROGRAMS = %D%/parameters
+%C%_parameters_SOURCES = %D%/parameters.cpp
+%C%_parameters_LDADD = $(rill_core_lib)
+CLEANFILES += %D%/parameters$(EXEEXT) %D%/parameters.md
+
 if HAVE_PANDOC
-SUFFIXES = .7.md .7
-.7.md.7:
-	$(AM_V_GEN)$(MKDIR_P) "$$(dirname $@)" && $(PANDOC) -s -f markdown -t man -o $@ $<
+%D%/fi_rill.7: %D%/fi_rill.7.md %D%/parameters.cpp prov/rill/src/obs/tunables.hpp
+	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) %D%/parameters$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) %D% && ./%D%/parameters$(EXEEXT) > %D%/parameters.md && \
+	$(SED) -e '/^@PARAMETERS@$$/{' -e 'r %D%/parameters.md' -e 'd' -e '}' \
+	    $(srcdir)/%D%/fi_rill.7.md > $@.md.tmp && \
+	$(PANDOC) -s -f markdown -t man -o $@.tmp $@.md.tmp && \
+	rm -f $@.md.tmp && mv $@.tmp $@
 MAINTAINERCLEANFILES += $(rill_man_pages)
 endif

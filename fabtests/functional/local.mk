@@ -22,9 +22,12 @@ functional_programs = \
 	%D%/multirecv.tap \
 	%D%/objects.tap \
 	%D%/tagged.tap \
+	%D%/options.tap \
+	%D%/refusals.tap \
 	%D%/shared_contexts.tap \
 	%D%/threads.tap \
 	%D%/triggered.tap \
+	%D%/vectors.tap \
 	%D%/waits.tap
 check_PROGRAMS += $(functional_programs)
 
@@ -72,20 +75,32 @@ functional_libs = %D%/libharness.la $(FABRIC_LIBS) -lpthread
 %C%_threads_tap_SOURCES = %D%/threads.cpp
 %C%_threads_tap_LDADD = $(functional_libs)
 
+%C%_options_tap_SOURCES = %D%/options.cpp
+%C%_options_tap_LDADD = $(functional_libs)
+
+%C%_refusals_tap_SOURCES = %D%/refusals.cpp
+%C%_refusals_tap_LDADD = $(functional_libs)
+
 %C%_shared_contexts_tap_SOURCES = %D%/shared_contexts.cpp
 %C%_shared_contexts_tap_LDADD = $(functional_libs)
 
 %C%_triggered_tap_SOURCES = %D%/triggered.cpp
 %C%_triggered_tap_LDADD = $(functional_libs)
 
+%C%_vectors_tap_SOURCES = %D%/vectors.cpp
+%C%_vectors_tap_LDADD = $(functional_libs)
+
 %C%_waits_tap_SOURCES = %D%/waits.cpp
 %C%_waits_tap_LDADD = $(functional_libs)
 
 # Once more with packets lost, doubled and out of order, where data moves.
 functional_impaired = \
+	%D%/impaired-counters.tap \
 	%D%/impaired-messages.tap \
 	%D%/impaired-multirecv.tap \
-	%D%/impaired-tagged.tap
+	%D%/impaired-shared_contexts.tap \
+	%D%/impaired-tagged.tap \
+	%D%/impaired-triggered.tap
 EXTRA_DIST += %D%/impaired.sh
 CLEANFILES += $(functional_impaired)
 
@@ -96,9 +111,12 @@ $(functional_impaired): $(srcdir)/%D%/impaired.sh Makefile
 	chmod +x $@
 
 # A generated test does not pull in the program it runs.
+%D%/impaired-counters.log: %D%/counters.tap
 %D%/impaired-messages.log: %D%/messages.tap
 %D%/impaired-multirecv.log: %D%/multirecv.tap
+%D%/impaired-shared_contexts.log: %D%/shared_contexts.tap
 %D%/impaired-tagged.log: %D%/tagged.tap
+%D%/impaired-triggered.log: %D%/triggered.tap
 
 # And once more over UDP alone, where how packets travel matters.
 functional_udp = \

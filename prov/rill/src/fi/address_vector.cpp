@@ -84,7 +84,7 @@ fi_ops_av av_ops = {
 } // namespace
 
 AddressVector::AddressVector(Domain& domain, const fi_av_attr& attr, void* context)
-    : domain_(domain), asynchronous_(attr.flags & FI_EVENT) {
+    : domain_(domain), asynchronous_(attr.flags & FI_EVENT), read_only_(attr.flags & FI_READ) {
     set_face(face_, this, FI_CLASS_AV, context, fid_ops);
     face_.ops = &av_ops;
     const Owned own(domain.engine());
@@ -105,16 +105,21 @@ int AddressVector::open(Domain& domain, fi_av_attr* attr, fid_av** out, void* co
     fi_av_attr none{};
     fi_av_attr& a = attr ? *attr : none;
     if (a.type < FI_AV_UNSPEC || a.type > FI_AV_TABLE) return -FI_EINVAL;
-    if (a.flags & ~(FI_EVENT | FI_READ | FI_SYMMETRIC)) return -FI_EBADFLAGS;
-    if (a.name) {
-        inform(FI_LOG_AV, "address vectors shared by name are not there yet");
-        return -FI_ENOSYS;
-    }
-    if (a.flags & FI_READ) return -FI_EINVAL; // read-only is for named ones
+    if (a.flags & ~(FI_EVENT | FI_READ | FI_SYMMETRIC | FI_AV_USER_ID)) return -FI_EBADFLAGS;
+    if ((a.flags & FI_READ) && !a.name) return -FI_EINVAL; // read-only is for named ones
     // The upper bits of an address name a receive context. There is one, and so they stay 0.
     if (a.rx_ctx_bits < 0 || a.rx_ctx_bits > kContextBitsMax) return -FI_EINVAL;
     if (a.type == FI_AV_UNSPEC) a.type = FI_AV_TABLE;
-    *out = &(new AddressVector(domain, a, context))->face_;
+    std::unique_ptr<AddressVector> av(new AddressVector(domain, a, context));
+    if (a.name) {
+        const int failed = SharedAddresses::open(a.name, domain.engine().interface().name,
+                                                 domain.family(), !av->read_only_, av->shared_);
+        if (failed) return failed;
+        a.map_addr = av->shared_->map_address();
+        const Owned own(domain.engine());
+        av->refresh();
+    }
+    *out = &av.release()->face_;
     return 0;
 }
 
@@ -134,7 +139,8 @@ int AddressVector::bind(fid* handle, uint64_t flags) {
 
 int AddressVector::check_insert(uint64_t flags, const void* context) const {
     if (!domain_->is_ours()) return -FI_EOPBADSTATE;
-    if (flags & ~(FI_MORE | FI_SYNC_ERR)) return -FI_EBADFLAGS;
+    if (flags & ~(FI_MORE | FI_SYNC_ERR | FI_AV_USER_ID)) return -FI_EBADFLAGS;
+    if (read_only_) return -FI_EINVAL;
     if ((flags & FI_SYNC_ERR) && !context) return -FI_EINVAL;
     if (!asynchronous_) return 0;
     if (!eq_) return -FI_ENOEQ;
@@ -162,20 +168,51 @@ int AddressVector::insert_names(const char* node, size_t nodes, const char* serv
     return failed ? failed : insert_all(all, out, flags, context);
 }
 
+bool AddressVector::refresh() {
+    if (!shared_) return false;
+    const size_t before = peers_->size();
+    rdm::SourceId id;
+    while (peers_->size() < shared_->size())
+        if (!is_ok(peers_->insert(shared_->at(static_cast<uint32_t>(peers_->size())), id))) break;
+    return peers_->size() > before;
+}
+
+// With the engine owned.
+int AddressVector::insert_one(const wire::Address& address, rdm::SourceId& id) {
+    if (!shared_) return result_of(peers_->insert(address, id));
+    const SharedAddresses::Writing writing(*shared_);
+    refresh();
+    if (peers_->find(address) == rdm::kUnknownSource && !shared_->append(address))
+        return -FI_ENOSPC;
+    return result_of(peers_->insert(address, id));
+}
+
+void AddressVector::set_user_id(rdm::SourceId id, fi_addr_t user_id) {
+    const Owned own(domain_->engine());
+    user_ids_[id] = user_id;
+}
+
+fi_addr_t AddressVector::user_id(fi_addr_t source) const {
+    const auto found = user_ids_.find(source);
+    return found == user_ids_.end() ? source : found->second;
+}
+
 int AddressVector::insert_all(const std::vector<wire::Address>& all, fi_addr_t* out, uint64_t flags,
                               void* context) {
+    if ((flags & FI_AV_USER_ID) && !out) return -FI_EINVAL;
     int inserted = 0;
     for (size_t i = 0; i < all.size(); ++i) {
         rdm::SourceId id = FI_ADDR_NOTAVAIL;
         int failed = -FI_EADDRNOTAVAIL;
         if (all[i].family == domain_->family() && all[i].port != 0 && !is_wildcard(all[i])) {
             const Owned own(domain_->engine());
-            failed = result_of(peers_->insert(all[i], id));
+            failed = insert_one(all[i], id);
         } else {
             warn(FI_LOG_AV, "cannot insert " +
                                 (all[i].valid() ? address_text(all[i]) : "what is no IP address") +
                                 ": expected a host's address and port of the domain's family");
         }
+        if (!failed && (flags & FI_AV_USER_ID)) set_user_id(id, out[i]);
         if (out) out[i] = failed ? FI_ADDR_NOTAVAIL : id;
         inserted += failed ? 0 : 1;
         if (failed || (flags & FI_SYNC_ERR)) report_failure(i, -failed, flags, context);
@@ -202,10 +239,14 @@ void AddressVector::report_failure(size_t index, int code, uint64_t flags, void*
 int AddressVector::remove(const fi_addr_t* addr, size_t count, uint64_t flags) {
     if (!domain_->is_ours()) return -FI_EOPBADSTATE;
     if (flags) return -FI_EBADFLAGS;
+    // Others may be using it, and the index must not come to mean anything else for them.
+    if (shared_) return -FI_EOPNOTSUPP;
     const Owned own(domain_->engine());
     int result = 0;
-    for (size_t i = 0; i < count; ++i)
+    for (size_t i = 0; i < count; ++i) {
         if (!is_ok(peers_->remove(addr[i]))) result = -FI_EINVAL;
+        if (!peers_->lookup(addr[i])) user_ids_.erase(addr[i]);
+    }
     return result;
 }
 
@@ -213,6 +254,7 @@ int AddressVector::lookup(fi_addr_t addr, void* buf, size_t* len) {
     if (!domain_->is_ours()) return -FI_EOPBADSTATE;
     const Owned own(domain_->engine());
     const wire::Address* found = peers_->lookup(addr);
+    if (!found && refresh()) found = peers_->lookup(addr);
     if (!found) return -FI_EINVAL;
     // What does not fit is cut off, and `len` tells: fi_av(3) has no error for that.
     static_cast<void>(write_sockaddr(*found, buf, len));

@@ -18,10 +18,11 @@ namespace {
 
 using obs::TunableId;
 
-constexpr uint64_t kPrimaryCaps = FI_MSG | FI_TAGGED | FI_SEND | FI_RECV | FI_DIRECTED_RECV;
+constexpr uint64_t kPrimaryCaps =
+    FI_MSG | FI_TAGGED | FI_SEND | FI_RECV | FI_DIRECTED_RECV | FI_AV_USER_ID;
 constexpr uint64_t kSecondaryCaps =
-    FI_MULTI_RECV | FI_SOURCE | FI_TRIGGER | FI_LOCAL_COMM | FI_REMOTE_COMM;
-constexpr uint64_t kDomainCaps = FI_LOCAL_COMM | FI_REMOTE_COMM;
+    FI_MULTI_RECV | FI_SOURCE | FI_TRIGGER | FI_SHARED_AV | FI_LOCAL_COMM | FI_REMOTE_COMM;
+constexpr uint64_t kDomainCaps = FI_SHARED_AV | FI_AV_USER_ID | FI_LOCAL_COMM | FI_REMOTE_COMM;
 constexpr uint64_t kTxCaps = FI_MSG | FI_TAGGED | FI_SEND | FI_TRIGGER;
 constexpr uint64_t kRxCaps =
     FI_MSG | FI_TAGGED | FI_RECV | FI_DIRECTED_RECV | FI_MULTI_RECV | FI_SOURCE | FI_TRIGGER;

@@ -341,6 +341,7 @@ int Endpoint::bind_vector(AddressVector& vector, uint64_t flags) {
     if (flags) return -FI_EBADFLAGS;
     if (base_ || av_ || &vector.domain() != domain_.get()) return -FI_EINVAL;
     av_ = Use<AddressVector>(vector);
+    rx_reporter_.bind(vector);
     return 0;
 }
 
@@ -513,7 +514,10 @@ ssize_t Endpoint::post(bool capable, F&& operation) {
     if (!capable) [[unlikely]]
         return -FI_EOPNOTSUPP;
     const Owned own(engine);
-    const Status status = operation(*target, Engine::now());
+    Status status = operation(*target, Engine::now());
+    // The destination may be known to a process that shares the address vector.
+    if (status == Status::invalid && core_.av_ && core_.av_->refresh()) [[unlikely]]
+        status = operation(*target, Engine::now());
     if (status == Status::again) engine.pass();
     return result_of(status);
 }

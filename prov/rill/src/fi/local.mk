@@ -29,6 +29,7 @@ rill_fi_sources += \
 	%D%/registry.hpp \
 	%D%/reporter.cpp %D%/reporter.hpp \
 	%D%/settings.cpp %D%/settings.hpp \
+	%D%/shared_addresses.cpp %D%/shared_addresses.hpp \
 	%D%/shared_transmit.cpp %D%/shared_transmit.hpp \
 	%D%/tagged.cpp \
 	%D%/traffic_class.cpp %D%/traffic_class.hpp \

@@ -37,8 +37,16 @@ bool Reporter::has_counter(uint64_t directions) const {
     return false;
 }
 
+void Reporter::write(const rdm::Completion& c) {
+    if (!queue_) return;
+    if (!names_ || !names_->has_user_ids()) return queue_->complete(c);
+    rdm::Completion named = c;
+    named.source = names_->user_id(c.source);
+    queue_->complete(named);
+}
+
 void Reporter::complete(const rdm::Completion& c) {
-    if (queue_ && (c.report || !is_ok(c.status))) queue_->complete(c);
+    if (c.report || !is_ok(c.status)) write(c);
     // A peek receives nothing, and giving back a buffer is no operation.
     if (!counts_ || (c.kinds & rdm::kPeek)) return;
     for (size_t i = 0; i < kDirectionCount; ++i)

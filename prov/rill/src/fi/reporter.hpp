@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #pragma once
 
+#include "fi/address_vector.hpp"
 #include "fi/completion_queue.hpp"
 #include "fi/counter.hpp"
 #include "rdm/request.hpp"
@@ -24,6 +25,8 @@ public:
     // Whether anybody learns of anything.
     bool is_bound() const { return queue_ || counts_; }
 
+    // By whose names sources are told.
+    void bind(const AddressVector& names) { names_ = &names; }
     // Once; a counter once for each direction.
     void bind(CompletionQueue& queue) { queue_ = Use<CompletionQueue>(queue); }
     void bind(Counter& counter, uint64_t directions);
@@ -31,12 +34,11 @@ public:
     // rdm::CompletionSink, with the engine owned.
     void complete(const rdm::Completion& c) override;
     // To the queue alone.
-    void write(const rdm::Completion& c) {
-        if (queue_) queue_->complete(c);
-    }
+    void write(const rdm::Completion& c);
     bool has_room() const override { return !queue_ || queue_->has_room(); }
 
 private:
+    const AddressVector* names_ = nullptr;
     Use<CompletionQueue> queue_;
     bool counts_ = false;
     Use<Counter> counters_[kDirectionCount];
