@@ -31,8 +31,8 @@ void refused(const Option& option) {
     Side side;
     char room[64] = {};
     size_t len = sizeof room;
-    check_ret(fi_getopt(side.ep.id(), FI_OPT_ENDPOINT, option.number, room, &len),
-              -FI_ENOPROTOOPT, "fi_getopt");
+    check_ret(fi_getopt(side.ep.id(), FI_OPT_ENDPOINT, option.number, room, &len), -FI_ENOPROTOOPT,
+              "fi_getopt");
     check_eq(len, sizeof room, "the length is left alone");
     check_ret(fi_setopt(side.ep.id(), FI_OPT_ENDPOINT, option.number, room, sizeof(size_t)),
               -FI_ENOPROTOOPT, "fi_setopt");
@@ -76,9 +76,9 @@ void wrong_sizes() {
     size_t len = sizeof value - 1;
     check_ret(fi_getopt(side.ep.id(), FI_OPT_ENDPOINT, FI_OPT_MIN_MULTI_RECV, &value, &len),
               -FI_ETOOSMALL, "a short buffer");
-    check_refused(fi_setopt(side.ep.id(), FI_OPT_ENDPOINT + 1, FI_OPT_MIN_MULTI_RECV, &value,
-                            sizeof value),
-                  "an unknown level");
+    check_refused(
+        fi_setopt(side.ep.id(), FI_OPT_ENDPOINT + 1, FI_OPT_MIN_MULTI_RECV, &value, sizeof value),
+        "an unknown level");
     check_eq(minimum_of(side), before, "nothing has changed");
 }
 

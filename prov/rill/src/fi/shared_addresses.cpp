@@ -66,7 +66,7 @@ int SharedAddresses::open(const std::string& name, const std::string& domain, wi
         if (fstat(fd, &now) < 0 || now.st_nlink == 0) continue; // removed meanwhile: another one
         if (alone && !create) return refuse(path, "nobody has it open", FI_ENOENT);
         if (const int failed = made->map(family, alone)) return failed;
-        flock(fd, LOCK_SH); // now others may look at it
+        flock(fd, LOCK_SH);                                     // now others may look at it
         if (fstat(fd, &now) < 0 || now.st_nlink == 0) continue; // while we waited for its creator
         if (made->table_->magic != kMagic || made->table_->family != static_cast<uint32_t>(family))
             return refuse(path, "of another address format", FI_EINVAL);

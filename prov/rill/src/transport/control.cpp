@@ -133,8 +133,9 @@ void Transport::send_acks(Instant now) {
 
 // ---- packets without records ----------------------------------------------------------------
 
-// false: the link has no room, nothing left. Such packets take path 0, which leaves from the data
-// port: answers from a peer that does not know us any more find their way back there.
+// false: the link has no room, nothing left. Such packets take path 0, and all but a mere
+// acknowledgement leave from the data port: answers from a peer that does not know us any more find
+// their way back there.
 bool Transport::send_control(Context& context, wire::PacketType type, uint16_t flags, Instant now,
                              std::optional<uint32_t> psn) {
     wire::Header h = header(context, type, now);
@@ -155,7 +156,8 @@ bool Transport::send_control(Context& context, wire::PacketType type, uint16_t f
         train_.add(h, &mine, ack, nullptr);
     }
     const wire::Address& to = knows_peer(context.state_) ? context.data_ : context.endpoint_;
-    Status status = link_.send(train_.train(to, 0, true));
+    const bool mere_ack = type == wire::PacketType::control && flags == 0 && context.hello_done_;
+    Status status = link_.send(train_.train(to, 0, !mere_ack));
     if (status == Status::again) {
         counters_.add(Counter::tx_again);
         stall(now);

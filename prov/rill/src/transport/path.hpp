@@ -24,6 +24,9 @@ class Path {
 public:
     // A number for the next transmission. One that then stays here leaves a harmless gap.
     uint16_t take_seq() { return next_seq_++; }
+    // The last `n` were not used after all. Were they lost instead, a link that is full for long would
+    // make the numbers wrap between two deliveries, and everything in flight look overtaken.
+    void give_back_seq(size_t n) { next_seq_ = static_cast<uint16_t>(next_seq_ - n); }
     // A packet that has its number left.
     void sent(Outgoing& packet, Instant now);
     // Something with this sequence number arrived at the other end. false: it was never sent.

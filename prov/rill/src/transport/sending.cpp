@@ -176,6 +176,7 @@ void Transport::packets_left(Context& context, bool failed, Instant now) {
 
 // Nothing left: everything goes back to the head of the queue, in its order.
 void Transport::take_back(Context& context) {
+    context.path(train_path_).give_back_seq(train_.packets());
     for (size_t i = train_.packets(); i-- > 0;) {
         Outgoing& packet = *train_.packet(i);
         context.left_flight(packet);

@@ -97,3 +97,18 @@ Test(path, blame_fades) {
     cr_assert_eq(path.penalty(t + 100ms), 7u);
     cr_assert_eq(path.penalty(t + 10s), 0u);
 }
+
+Test(path, numbers_that_were_not_used_come_again) {
+    Sender s;
+    Instant t{1s};
+    s.path.rtt.sample(100us, t);
+    cr_assert(s.path.delivered(s.path.take_seq()));
+    Outgoing& waits = s.send(t);
+    // A link that is full for long: were the numbers spent, `waits` would look overtaken.
+    for (int i = 0; i < 40000; ++i) {
+        s.path.take_seq();
+        s.path.give_back_seq(1);
+    }
+    cr_assert_null(s.path.next_lost(t + 1s, {}));
+    cr_assert_eq(s.path.take_seq(), static_cast<uint16_t>(waits.path_seq + 1));
+}

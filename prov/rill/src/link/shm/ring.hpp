@@ -27,7 +27,7 @@ static_assert(sizeof(RingEntry) == 8 && std::atomic<uint32_t>::is_always_lock_fr
 
 // What the reader tells the writer; a line each, since they change at different times.
 struct RingControl {
-    alignas(kLine) std::atomic<uint64_t> taken; // bytes that the reader has done with, in total
+    alignas(kLine) std::atomic<uint64_t> taken;  // bytes that the reader has done with, in total
     alignas(kLine) std::atomic<uint32_t> asleep; // it wants to be woken by the next train
 };
 static_assert(sizeof(RingControl) == 2 * kLine);

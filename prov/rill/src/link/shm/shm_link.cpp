@@ -116,16 +116,14 @@ void ShmLink::look() {
             take_callers();
             continue;
         }
-        const auto stranger = std::ranges::find(strangers_, fd, [](const Stranger& s) {
-            return s.socket.get();
-        });
+        const auto stranger =
+            std::ranges::find(strangers_, fd, [](const Stranger& s) { return s.socket.get(); });
         if (stranger != strangers_.end()) {
             if (!hear(*stranger)) strangers_.erase(stranger);
             continue;
         }
-        const auto channel = std::ranges::find(channels_, fd, [](const auto& c) {
-            return c->fd();
-        });
+        const auto channel =
+            std::ranges::find(channels_, fd, [](const auto& c) { return c->fd(); });
         if (channel != channels_.end() && !(*channel)->drain_socket()) end(**channel, false);
     }
 }
@@ -143,8 +141,7 @@ void ShmLink::take_callers() {
 bool ShmLink::hear(Stranger& s) {
     if (s.offered) {
         const Talk talk = receive_answer(s.socket);
-        if (talk == Talk::done)
-            add_channel(s.peer, std::move(s.socket), std::move(s.memory), 0);
+        if (talk == Talk::done) add_channel(s.peer, std::move(s.socket), std::move(s.memory), 0);
         return talk == Talk::nothing_yet;
     }
     Fd memory;
