@@ -6,6 +6,7 @@
 #include "object_cases.hpp"
 
 #include <array>
+#include <cstring>
 
 #include <rdma/fi_atomic.h>
 #include <rdma/fi_collective.h>
@@ -279,6 +280,53 @@ void alias() {
 }
 
 // What lists as many objects as the application likes must not lose count when they go.
+// Numbers that none of libfabric's enums has, where a program may write any.
+template <class Enum>
+void set_number(Enum& where, int number) {
+    static_assert(sizeof where == sizeof number);
+    memcpy(&where, &number, sizeof number);
+}
+
+void unknown_enum_values() {
+    const Info info = get_info(make_hints().get());
+    const Fabric fabric = open_fabric(*info);
+    const Domain domain = open_domain(fabric, *info);
+    for (const int number : {-1, 99, 1 << 30}) {
+        const std::string name = " " + std::to_string(number);
+        fi_cq_attr cq_attr{};
+        fid_cq* cq = nullptr;
+        set_number(cq_attr.format, number);
+        check_refused(fi_cq_open(domain.get(), &cq_attr, &cq, nullptr), "CQ format" + name);
+        cq_attr = {};
+        set_number(cq_attr.wait_obj, number);
+        check_refused(fi_cq_open(domain.get(), &cq_attr, &cq, nullptr), "CQ wait object" + name);
+        cq_attr = {};
+        set_number(cq_attr.wait_cond, number);
+        check_refused(fi_cq_open(domain.get(), &cq_attr, &cq, nullptr), "CQ condition" + name);
+        fi_eq_attr eq_attr{};
+        fid_eq* eq = nullptr;
+        set_number(eq_attr.wait_obj, number);
+        check_refused(fi_eq_open(fabric.get(), &eq_attr, &eq, nullptr), "EQ wait object" + name);
+        fi_cntr_attr counter_attr{};
+        fid_cntr* counter = nullptr;
+        set_number(counter_attr.events, number);
+        check_refused(fi_cntr_open(domain.get(), &counter_attr, &counter, nullptr),
+                      "counter events" + name);
+        counter_attr = {};
+        set_number(counter_attr.wait_obj, number);
+        check_refused(fi_cntr_open(domain.get(), &counter_attr, &counter, nullptr),
+                      "counter wait object" + name);
+        fi_wait_attr wait_attr{};
+        fid_wait* wait = nullptr;
+        set_number(wait_attr.wait_obj, number);
+        check_refused(fi_wait_open(fabric.get(), &wait_attr, &wait), "wait set" + name);
+        fi_av_attr av_attr{};
+        fid_av* av = nullptr;
+        set_number(av_attr.type, number);
+        check_refused(fi_av_open(domain.get(), &av_attr, &av, nullptr), "AV type" + name);
+    }
+}
+
 void opened_and_closed_often() {
     Config config;
     config.av_type = FI_AV_UNSPEC;
@@ -334,6 +382,7 @@ int main(int argc, char** argv) {
         {"operation flags", operation_flags},
         {"unknown controls", unknown_controls},
         {"alias", alias},
+        {"enums of no known value", unknown_enum_values},
         {"opened and closed often", opened_and_closed_often},
         {"closed with work left", closed_with_work_left},
     };

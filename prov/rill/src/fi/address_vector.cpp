@@ -104,7 +104,8 @@ AddressVector::~AddressVector() {
 int AddressVector::open(Domain& domain, fi_av_attr* attr, fid_av** out, void* context) {
     fi_av_attr none{};
     fi_av_attr& a = attr ? *attr : none;
-    if (a.type < FI_AV_UNSPEC || a.type > FI_AV_TABLE) return -FI_EINVAL;
+    if (const int type = number_of(a.type); type < FI_AV_UNSPEC || type > FI_AV_TABLE)
+        return -FI_EINVAL;
     if (a.flags & ~(FI_EVENT | FI_READ | FI_SYMMETRIC | FI_AV_USER_ID)) return -FI_EBADFLAGS;
     if ((a.flags & FI_READ) && !a.name) return -FI_EINVAL; // read-only is for named ones
     // The upper bits of an address name a receive context. There is one, and so they stay 0.

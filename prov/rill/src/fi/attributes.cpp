@@ -2,6 +2,7 @@
 #include "fi/attributes.hpp"
 
 #include "fi/address.hpp"
+#include "fi/common.hpp"
 #include "fi/log.hpp"
 #include "fi/traffic_class.hpp"
 #include "rdm/request.hpp"
@@ -63,17 +64,22 @@ int check_mr_mode(uint32_t version, int mode) {
 // no progress.
 constexpr int kControlUnified = 3;
 
+bool within(int number, int first, int last) {
+    return number >= first && number <= last;
+}
+
 int check_enums(uint32_t version, const fi_domain_attr& a) {
-    if (a.threading < FI_THREAD_UNSPEC || a.threading > FI_THREAD_ENDPOINT) return no("threading");
-    const int control_max =
+    const int control_last =
         FI_VERSION_GE(version, FI_VERSION(2, 0)) ? kControlUnified : FI_PROGRESS_MANUAL;
-    if (a.control_progress < FI_PROGRESS_UNSPEC || a.control_progress > control_max)
+    if (!within(number_of(a.threading), FI_THREAD_UNSPEC, FI_THREAD_ENDPOINT))
+        return no("threading");
+    if (!within(number_of(a.control_progress), FI_PROGRESS_UNSPEC, control_last))
         return no("control_progress");
-    if (a.data_progress < FI_PROGRESS_UNSPEC || a.data_progress > FI_PROGRESS_MANUAL)
+    if (!within(number_of(a.data_progress), FI_PROGRESS_UNSPEC, FI_PROGRESS_MANUAL))
         return no("data_progress");
-    if (a.resource_mgmt < FI_RM_UNSPEC || a.resource_mgmt > FI_RM_ENABLED)
+    if (!within(number_of(a.resource_mgmt), FI_RM_UNSPEC, FI_RM_ENABLED))
         return no("resource_mgmt");
-    if (a.av_type < FI_AV_UNSPEC || a.av_type > FI_AV_TABLE) return no("av_type");
+    if (!within(number_of(a.av_type), FI_AV_UNSPEC, FI_AV_TABLE)) return no("av_type");
     return 0;
 }
 
@@ -99,7 +105,8 @@ int check_domain(uint32_t version, const fi_domain_attr& a) {
 }
 
 int check_endpoint(const fi_ep_attr& a, uint64_t caps) {
-    if (a.type != FI_EP_UNSPEC && a.type != FI_EP_RDM) return no("endpoint type");
+    const int type = number_of(a.type);
+    if (type != FI_EP_UNSPEC && type != FI_EP_RDM) return no("endpoint type");
     if (a.protocol != FI_PROTO_UNSPEC && a.protocol != kProtocol) return no("protocol");
     if (a.protocol_version > kProtocolVersion) return no("protocol_version");
     if (a.max_msg_size > kMessageMax) return no("max_msg_size");

@@ -15,6 +15,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <cstring>
 #include <new>
 #include <type_traits>
 #include <utility>
@@ -45,6 +46,16 @@ void set_face(Face<Fid, Object>& face, Object* object, size_t fclass, void* cont
     face.fid.fclass = fclass;
     face.fid.context = context;
     face.fid.ops = &ops;
+}
+
+// What a C program wrote where an enum stands. It may be any number, and to load one that is none
+// of the enum's is undefined in C++ (UBSan ends the program).
+template <class Enum>
+int number_of(const Enum& written) {
+    static_assert(std::is_enum_v<Enum> && sizeof(Enum) == sizeof(int));
+    int number;
+    std::memcpy(&number, &written, sizeof number);
+    return number;
 }
 
 // Runs a call from C: no exception crosses the edge.

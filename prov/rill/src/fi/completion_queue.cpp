@@ -81,8 +81,8 @@ fi_ops_cq cq_ops = {
 };
 
 // Each format is the beginning of the next larger one.
-size_t bytes_of(fi_cq_format format) {
-    switch (format) {
+size_t bytes_of(const fi_cq_format& format) {
+    switch (number_of(format)) {
     case FI_CQ_FORMAT_UNSPEC: // the one that fits into any buffer
     case FI_CQ_FORMAT_CONTEXT: return sizeof(fi_cq_entry);
     case FI_CQ_FORMAT_MSG: return sizeof(fi_cq_msg_entry);
@@ -116,7 +116,8 @@ fi_cq_tagged_entry entry_of(const rdm::Completion& c) {
 int check(const fi_cq_attr& a) {
     if (a.flags & ~FI_AFFINITY) return -FI_EBADFLAGS;
     if (bytes_of(a.format) == 0) return -FI_EINVAL;
-    if (a.wait_cond != FI_CQ_COND_NONE && a.wait_cond != FI_CQ_COND_THRESHOLD) return -FI_EINVAL;
+    const int condition = number_of(a.wait_cond);
+    if (condition != FI_CQ_COND_NONE && condition != FI_CQ_COND_THRESHOLD) return -FI_EINVAL;
     return 0;
 }
 

@@ -84,7 +84,7 @@ int Counter::open(Domain& domain, const fi_cntr_attr* attr, fid_cntr** out, void
     const fi_cntr_attr none{};
     const fi_cntr_attr& a = attr ? *attr : none;
     if (a.flags) return -FI_EBADFLAGS;
-    if (a.events != FI_CNTR_EVENTS_COMP) {
+    if (number_of(a.events) != FI_CNTR_EVENTS_COMP) {
         inform(FI_LOG_CNTR, "counters count completions (FI_CNTR_EVENTS_COMP)");
         return -FI_ENOSYS;
     }

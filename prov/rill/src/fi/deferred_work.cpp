@@ -110,7 +110,7 @@ int queue_work(Domain& domain, fi_deferred_work* work) {
     if (!work || !work->triggering_cntr) return -FI_EINVAL;
     if (&object_of<Counter>(work->triggering_cntr).domain() != &domain) return -FI_EINVAL;
     constexpr uint64_t receive_flags = FI_COMPLETION | FI_MORE;
-    switch (work->op_type) {
+    switch (number_of(work->op_type)) {
     case FI_OP_SEND: return queue_transfer(domain, *work, work->op.msg, kTxFlags, send_message);
     case FI_OP_RECV:
         return queue_transfer(domain, *work, work->op.msg, receive_flags, receive_message);

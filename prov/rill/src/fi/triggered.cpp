@@ -9,7 +9,7 @@ int TriggeredOperation::read(Endpoint& ep, void* context) {
     if (!ep.is_enabled()) return -FI_EOPBADSTATE;
     if (!context) return -FI_EINVAL;
     const auto& wanted = *static_cast<const fi_triggered_context*>(context);
-    if (wanted.event_type != FI_TRIGGER_THRESHOLD) {
+    if (number_of(wanted.event_type) != FI_TRIGGER_THRESHOLD) {
         inform(FI_LOG_EP_DATA, "operations are triggered by thresholds of counters only");
         return -FI_ENOSYS;
     }

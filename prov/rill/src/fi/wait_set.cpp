@@ -68,7 +68,7 @@ WaitSet::WaitSet(Fabric& fabric, fi_wait_obj wait_obj) : fabric_(fabric), wait_o
 }
 
 int WaitSet::open(Fabric& fabric, const fi_wait_attr* attr, fid_wait** out) {
-    const fi_wait_obj kind = attr ? attr->wait_obj : FI_WAIT_UNSPEC;
+    const int kind = attr ? number_of(attr->wait_obj) : FI_WAIT_UNSPEC;
     if (attr && attr->flags) return -FI_EBADFLAGS;
     switch (kind) {
     case FI_WAIT_UNSPEC:
@@ -82,7 +82,7 @@ int WaitSet::open(Fabric& fabric, const fi_wait_attr* attr, fid_wait** out) {
     case FI_WAIT_SET:
     default: return -FI_EINVAL;
     }
-    std::unique_ptr<WaitSet> set(new WaitSet(fabric, kind));
+    std::unique_ptr<WaitSet> set(new WaitSet(fabric, static_cast<fi_wait_obj>(kind)));
     if (!set->wake_.open()) return no_descriptor(FI_LOG_FABRIC);
     *out = &set.release()->face_;
     return 0;
@@ -134,8 +134,8 @@ Waker::~Waker() {
     if (set_) set_->leave(self_);
 }
 
-int Waker::open(fi_wait_obj kind, fid_wait* set, fi_log_subsys where) {
-    switch (kind) {
+int Waker::open(const fi_wait_obj& kind, fid_wait* set, fi_log_subsys where) {
+    switch (number_of(kind)) {
     case FI_WAIT_NONE: return 0;
     case FI_WAIT_UNSPEC:
     case FI_WAIT_FD:

@@ -63,7 +63,7 @@ public:
 
     // `set` is looked at for FI_WAIT_SET only. FI_WAIT_MUTEX_COND and FI_WAIT_POLLFD: -FI_ENOSYS;
     // no such kind, or no set: -FI_EINVAL; no descriptor to be had: -FI_EMFILE.
-    [[nodiscard]] int open(fi_wait_obj kind, fid_wait* set, fi_log_subsys where);
+    [[nodiscard]] int open(const fi_wait_obj& kind, fid_wait* set, fi_log_subsys where);
 
     bool exists() const { return kind_ != FI_WAIT_NONE; }
     // Whether the program may sleep in a read of this very object.
