@@ -499,7 +499,7 @@ void deferred_refused() {
     work.msg.flags = 1ull << 62;
     check_refused(work.queue(pair.a()), "an unknown flag");
     work.msg.flags = 0;
-    work.work.op_type = static_cast<fi_op_type>(99);
+    work.work.op_type = static_cast<fi_op_type>(FI_OP_CNTR_ADD + 1);
     check_refused(work.queue(pair.a()), "an unknown operation");
     check_refused(work.cancel(pair.a()), "cancelling what was never queued");
     work.work.op_type = FI_OP_SEND;

@@ -433,9 +433,12 @@ int Endpoint::open_core() {
 }
 
 rdm::Endpoint* Endpoint::active() {
-    if (!active_ && (role_ == Role::alias ? core_ : *this).enabled_)
-        active_ = core_.endpoint_.get();
-    return active_;
+    rdm::Endpoint* known = active_.load(std::memory_order_relaxed);
+    if (!known && (role_ == Role::alias ? core_ : *this).enabled_) {
+        known = core_.endpoint_.get();
+        active_.store(known, std::memory_order_relaxed);
+    }
+    return known;
 }
 
 int Endpoint::get_option(int level, int name, void* value, size_t* len) {
@@ -508,7 +511,7 @@ void Endpoint::release(const rdm::CompletionSink& sink) {
 template <class F>
 ssize_t Endpoint::post(bool capable, F&& operation) {
     Engine& engine = domain_->engine();
-    rdm::Endpoint* const target = active_ ? active_ : active();
+    rdm::Endpoint* const target = active();
     if (!target || !engine.is_ours()) [[unlikely]]
         return -FI_EOPBADSTATE;
     if (!capable) [[unlikely]]

@@ -8,6 +8,7 @@
 #include "fi/shared_transmit.hpp"
 #include "rdm/endpoint.hpp"
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -128,7 +129,7 @@ private:
     uint64_t rx_flags_;
     const size_t inject_bytes_;
     bool enabled_ = false;
-    rdm::Endpoint* active_ = nullptr;
+    std::atomic<rdm::Endpoint*> active_{nullptr}; // of the core, once it is found; see active()
 
     // Of the core.
     Use<AddressVector> av_;
