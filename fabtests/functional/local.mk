@@ -13,6 +13,7 @@ check_LTLIBRARIES += %D%/libharness.la
 %C%_libharness_la_LIBADD = $(FABRIC_LIBS)
 
 functional_programs = \
+	%D%/atomics.tap \
 	%D%/badinput.tap \
 	%D%/completions.tap \
 	%D%/counters.tap \
@@ -21,6 +22,7 @@ functional_programs = \
 	%D%/messages.tap \
 	%D%/multirecv.tap \
 	%D%/objects.tap \
+	%D%/rma.tap \
 	%D%/tagged.tap \
 	%D%/options.tap \
 	%D%/refusals.tap \
@@ -32,6 +34,13 @@ functional_programs = \
 check_PROGRAMS += $(functional_programs)
 
 functional_libs = %D%/libharness.la $(FABRIC_LIBS) -lpthread
+
+%C%_atomics_tap_SOURCES = \
+	%D%/atomic_reference.cpp \
+	%D%/atomic_reference.hpp \
+	%D%/atomics.cpp \
+	%D%/remote_cases.hpp
+%C%_atomics_tap_LDADD = $(functional_libs)
 
 %C%_badinput_tap_SOURCES = %D%/bad_cases.hpp %D%/bad_datagrams.cpp %D%/badinput.cpp
 %C%_badinput_tap_LDADD = $(functional_libs)
@@ -69,6 +78,9 @@ functional_libs = %D%/libharness.la $(FABRIC_LIBS) -lpthread
 	%D%/objects.cpp
 %C%_objects_tap_LDADD = $(functional_libs)
 
+%C%_rma_tap_SOURCES = %D%/remote_cases.hpp %D%/rma.cpp %D%/rma_events.cpp %D%/rma_faults.cpp
+%C%_rma_tap_LDADD = $(functional_libs)
+
 %C%_tagged_tap_SOURCES = %D%/tagged.cpp
 %C%_tagged_tap_LDADD = $(functional_libs)
 
@@ -95,9 +107,11 @@ functional_libs = %D%/libharness.la $(FABRIC_LIBS) -lpthread
 
 # Once more with packets lost, doubled and out of order, where data moves.
 functional_impaired = \
+	%D%/impaired-atomics.tap \
 	%D%/impaired-counters.tap \
 	%D%/impaired-messages.tap \
 	%D%/impaired-multirecv.tap \
+	%D%/impaired-rma.tap \
 	%D%/impaired-shared_contexts.tap \
 	%D%/impaired-tagged.tap \
 	%D%/impaired-triggered.tap
@@ -111,9 +125,11 @@ $(functional_impaired): $(srcdir)/%D%/impaired.sh Makefile
 	chmod +x $@
 
 # A generated test does not pull in the program it runs.
+%D%/impaired-atomics.log: %D%/atomics.tap
 %D%/impaired-counters.log: %D%/counters.tap
 %D%/impaired-messages.log: %D%/messages.tap
 %D%/impaired-multirecv.log: %D%/multirecv.tap
+%D%/impaired-rma.log: %D%/rma.tap
 %D%/impaired-shared_contexts.log: %D%/shared_contexts.tap
 %D%/impaired-tagged.log: %D%/tagged.tap
 %D%/impaired-triggered.log: %D%/triggered.tap

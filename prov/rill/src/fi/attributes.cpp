@@ -19,15 +19,22 @@ namespace {
 
 using obs::TunableId;
 
-constexpr uint64_t kPrimaryCaps =
-    FI_MSG | FI_TAGGED | FI_SEND | FI_RECV | FI_DIRECTED_RECV | FI_AV_USER_ID;
-constexpr uint64_t kSecondaryCaps =
-    FI_MULTI_RECV | FI_SOURCE | FI_TRIGGER | FI_SHARED_AV | FI_LOCAL_COMM | FI_REMOTE_COMM;
+constexpr uint64_t kMessageDirections = FI_SEND | FI_RECV;
+constexpr uint64_t kRemoteDirections = FI_READ | FI_WRITE | FI_REMOTE_READ | FI_REMOTE_WRITE;
+constexpr uint64_t kPrimaryCaps = FI_MSG | FI_TAGGED | FI_RMA | FI_ATOMIC | FI_DIRECTED_RECV |
+                                  FI_AV_USER_ID | kMessageDirections | kRemoteDirections;
+constexpr uint64_t kSecondaryCaps = FI_MULTI_RECV | FI_SOURCE | FI_TRIGGER | FI_SHARED_AV |
+                                    FI_LOCAL_COMM | FI_REMOTE_COMM | FI_RMA_EVENT | FI_FENCE;
 constexpr uint64_t kDomainCaps = FI_SHARED_AV | FI_AV_USER_ID | FI_LOCAL_COMM | FI_REMOTE_COMM;
-constexpr uint64_t kTxCaps = FI_MSG | FI_TAGGED | FI_SEND | FI_TRIGGER;
-constexpr uint64_t kRxCaps =
-    FI_MSG | FI_TAGGED | FI_RECV | FI_DIRECTED_RECV | FI_MULTI_RECV | FI_SOURCE | FI_TRIGGER;
-constexpr uint64_t kDirections = FI_SEND | FI_RECV;
+constexpr uint64_t kTxCaps =
+    FI_MSG | FI_TAGGED | FI_RMA | FI_ATOMIC | FI_SEND | FI_READ | FI_WRITE | FI_FENCE | FI_TRIGGER;
+constexpr uint64_t kRxCaps = FI_MSG | FI_TAGGED | FI_RMA | FI_ATOMIC | FI_RECV | FI_REMOTE_READ |
+                             FI_REMOTE_WRITE | FI_DIRECTED_RECV | FI_MULTI_RECV | FI_SOURCE |
+                             FI_RMA_EVENT | FI_TRIGGER;
+
+// Messages match in order; atomics are executed in order; RMA comes as the network brings it.
+constexpr uint64_t kOrder = FI_ORDER_SAS | FI_ORDER_ATOMIC_RAR | FI_ORDER_ATOMIC_RAW |
+                            FI_ORDER_ATOMIC_WAR | FI_ORDER_ATOMIC_WAW;
 
 // "No structure in the tag": alternating bits, fi_endpoint(3).
 constexpr uint64_t kTagFormat = 0xaaaaaaaaaaaaaaaaull;
@@ -42,10 +49,14 @@ int no(const char* what) {
 }
 
 // Capabilities of an answer: what was asked for of the primary ones, and all secondary ones that
-// we have; a kind of message without a direction means both.
+// we have; a kind of operation without a direction means all of them.
 uint64_t answer_caps(uint64_t asked, uint64_t have) {
-    uint64_t caps = asked ? (asked & kPrimaryCaps) | (have & kSecondaryCaps) : have;
-    if (!(caps & kDirections)) caps |= kDirections;
+    if (!asked) return have;
+    uint64_t caps = (asked & kPrimaryCaps) | (have & kSecondaryCaps);
+    const bool remote = caps & (FI_RMA | FI_ATOMIC);
+    if (!(caps & kMessageDirections) && ((caps & (FI_MSG | FI_TAGGED)) || !remote))
+        caps |= kMessageDirections;
+    if (!(caps & kRemoteDirections) && remote) caps |= kRemoteDirections;
     return caps & have;
 }
 
@@ -115,9 +126,9 @@ int check_endpoint(const fi_ep_attr& a, uint64_t caps) {
     if (a.rx_ctx_cnt > 1 && a.rx_ctx_cnt != FI_SHARED_CONTEXT)
         return no("several receive contexts");
     if (a.auth_key_size > 0) return no("endpoint authentication key");
-    if ((caps & (FI_RMA | FI_ATOMIC)) &&
-        (a.max_order_raw_size || a.max_order_war_size || a.max_order_waw_size))
-        return no("data order");
+    const size_t ordered =
+        std::max({a.max_order_raw_size, a.max_order_war_size, a.max_order_waw_size});
+    if ((caps & (FI_RMA | FI_ATOMIC)) && ordered > wire::kAtomicBytesMax) return no("data order");
     return 0;
 }
 
@@ -153,22 +164,25 @@ void fill_domain(fi_domain_attr& a, uint32_t version, const fi_domain_attr* h, u
     if (h->mr_mode & (FI_MR_BASIC | FI_MR_SCALABLE)) a.mr_mode = h->mr_mode;
 }
 
-void fill_endpoint(fi_ep_attr& a, const fi_ep_attr* h) {
+void fill_endpoint(fi_ep_attr& a, const fi_ep_attr* h, uint64_t caps) {
     a.type = FI_EP_RDM;
     a.protocol = kProtocol;
     a.protocol_version = kProtocolVersion;
     a.max_msg_size = kMessageMax;
     a.tx_ctx_cnt = h && h->tx_ctx_cnt == FI_SHARED_CONTEXT ? FI_SHARED_CONTEXT : 1;
     a.rx_ctx_cnt = h && h->rx_ctx_cnt == FI_SHARED_CONTEXT ? FI_SHARED_CONTEXT : 1;
+    if (caps & FI_ATOMIC) // only atomics are in order
+        a.max_order_raw_size = a.max_order_war_size = a.max_order_waw_size = wire::kAtomicBytesMax;
     a.mem_tag_format = h && h->mem_tag_format ? h->mem_tag_format : kTagFormat;
 }
 
 void fill_tx(fi_tx_attr& a, const fi_tx_attr* h, uint64_t caps, const Settings& s) {
     a.caps = caps & kTxCaps;
-    a.msg_order = FI_ORDER_SAS;
+    a.msg_order = caps & FI_ATOMIC ? kOrder : FI_ORDER_SAS;
     a.inject_size = rdm::kInjectBytesMax;
     a.size = static_cast<size_t>(s.number(TunableId::tx_size));
     a.iov_limit = rdm::kIovMax;
+    a.rma_iov_limit = caps & (FI_RMA | FI_ATOMIC) ? rdm::kRangesMax : 0;
     if (!h) return;
     a.op_flags = h->op_flags;
     if (h->inject_size) a.inject_size = h->inject_size;
@@ -178,7 +192,7 @@ void fill_tx(fi_tx_attr& a, const fi_tx_attr* h, uint64_t caps, const Settings& 
 
 void fill_rx(fi_rx_attr& a, const fi_rx_attr* h, uint64_t caps, const Settings& s) {
     a.caps = caps & kRxCaps;
-    a.msg_order = FI_ORDER_SAS;
+    a.msg_order = caps & FI_ATOMIC ? kOrder : FI_ORDER_SAS;
     a.size = static_cast<size_t>(s.number(TunableId::rx_size));
     a.iov_limit = rdm::kIovMax;
     if (!h) return;
@@ -193,12 +207,12 @@ int check_transmit(uint32_t version, const fi_tx_attr& a) {
     // Receive-side capabilities here are a habit of old programs, and mean nothing.
     if (a.caps & ~(kTxCaps | kRxCaps | kDomainCaps)) return no("tx_attr caps");
     if (a.op_flags & ~kTxFlags) return no("tx_attr op_flags");
-    if (a.msg_order & ~FI_ORDER_SAS) return no("tx_attr msg_order");
+    if (a.msg_order & ~kOrder) return no("tx_attr msg_order");
     if (a.comp_order != FI_ORDER_NONE) return no("tx_attr comp_order");
     if (a.inject_size > rdm::kInjectBytesMax) return no("inject_size");
     if (a.size > kQueueSizeMax) return no("tx_attr size");
     if (a.iov_limit > rdm::kIovMax) return no("tx_attr iov_limit");
-    if (a.rma_iov_limit > 0) return no("rma_iov_limit");
+    if (a.rma_iov_limit > rdm::kRangesMax) return no("rma_iov_limit");
     if (FI_VERSION_GE(version, FI_VERSION(1, 9)) && !is_traffic_class(a.tclass))
         return no("tclass");
     return 0;
@@ -207,7 +221,7 @@ int check_transmit(uint32_t version, const fi_tx_attr& a) {
 int check_receive(const fi_rx_attr& a) {
     if (a.caps & ~(kTxCaps | kRxCaps | kDomainCaps)) return no("rx_attr caps");
     if (a.op_flags & ~kRxFlags) return no("rx_attr op_flags");
-    if (a.msg_order & ~FI_ORDER_SAS) return no("rx_attr msg_order");
+    if (a.msg_order & ~kOrder) return no("rx_attr msg_order");
     if (a.comp_order != FI_ORDER_NONE) return no("rx_attr comp_order");
     if (a.size > kQueueSizeMax) return no("rx_attr size");
     if (a.iov_limit > rdm::kIovMax) return no("rx_attr iov_limit");
@@ -236,7 +250,7 @@ void fill_attributes(fi_info& info, uint32_t version, const fi_info* hints,
                      const Settings& settings) {
     info.caps = answer_caps(hints ? hints->caps : 0, kPrimaryCaps | kSecondaryCaps);
     fill_domain(*info.domain_attr, version, hints ? hints->domain_attr : nullptr, info.caps);
-    fill_endpoint(*info.ep_attr, hints ? hints->ep_attr : nullptr);
+    fill_endpoint(*info.ep_attr, hints ? hints->ep_attr : nullptr, info.caps);
     fill_tx(*info.tx_attr, hints ? hints->tx_attr : nullptr, info.caps, settings);
     fill_rx(*info.rx_attr, hints ? hints->rx_attr : nullptr, info.caps, settings);
     info.fabric_attr->prov_version = provider.version;

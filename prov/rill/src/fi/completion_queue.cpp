@@ -101,6 +101,12 @@ uint64_t flags_of(uint32_t kinds) {
     if (kinds & rdm::kRemoteData) flags |= FI_REMOTE_CQ_DATA;
     if (kinds & rdm::kMultiRelease) flags |= FI_MULTI_RECV;
     if (kinds & rdm::kPeek) flags |= FI_RECV;
+    if (kinds & rdm::kRma) flags |= FI_RMA;
+    if (kinds & rdm::kAtomic) flags |= FI_ATOMIC;
+    if (kinds & rdm::kRead) flags |= FI_READ;
+    if (kinds & rdm::kWrite) flags |= FI_WRITE;
+    if (kinds & rdm::kRemoteRead) flags |= FI_REMOTE_READ;
+    if (kinds & rdm::kRemoteWrite) flags |= FI_REMOTE_WRITE;
     return flags;
 }
 

@@ -2,6 +2,7 @@
 #include "fi/domain.hpp"
 
 #include "fi/address_vector.hpp"
+#include "fi/atomic.hpp"
 #include "fi/attributes.hpp"
 #include "fi/completion_queue.hpp"
 #include "fi/counter.hpp"
@@ -91,6 +92,11 @@ int control_entry(fid* handle, int command, void* arg) {
     });
 }
 
+int query_atomic_entry(fid_domain*, fi_datatype type, fi_op op, fi_atomic_attr* attr,
+                       uint64_t flags) {
+    return query_atomic(type, op, flags, *attr);
+}
+
 fi_ops fid_ops = {
     .size = sizeof(fi_ops),
     .close = close_entry,
@@ -111,7 +117,7 @@ fi_ops_domain domain_ops = {
     .poll_open = poll_open_entry,
     .stx_ctx = stx_ctx_entry,
     .srx_ctx = srx_ctx_entry,
-    .query_atomic = no_support,
+    .query_atomic = query_atomic_entry,
     .query_collective = no_support,
     .endpoint2 = endpoint2_entry,
 };
@@ -120,7 +126,7 @@ fi_ops_domain domain_ops = {
 
 Domain::Domain(Fabric& fabric, const fi_info& info, std::unique_ptr<Engine> engine, void* context)
     : fabric_(fabric), traffic_class_(traffic_class_of(fabric.api_version(), info)),
-      regions_(info.domain_attr->mr_mode), engine_(std::move(engine)) {
+      mr_mode_(info.domain_attr->mr_mode), engine_(std::move(engine)) {
     set_face(face_, this, FI_CLASS_DOMAIN, context, fid_ops);
     face_.ops = &domain_ops;
     face_.mr = &region_ops;

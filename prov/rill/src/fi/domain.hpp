@@ -28,7 +28,10 @@ public:
 
     Fabric& fabric() { return *fabric_; }
     Engine& engine() { return *engine_; }
-    RegionTable& regions() { return regions_; }
+    // Keys of memory regions are ours, not the program's.
+    bool provider_keys() const { return mr_mode_ & (FI_MR_PROV_KEY | FI_MR_BASIC); }
+    // Peers name memory by its address here, not by its offset in the region.
+    bool virtual_addresses() const { return mr_mode_ & (FI_MR_VIRT_ADDR | FI_MR_BASIC); }
     // Where registrations are reported; null: they are synchronous.
     EventQueue* registration_events() { return reports_regions_ ? eq_.get() : nullptr; }
     wire::Family family() const { return engine_->interface().address.family; }
@@ -47,7 +50,7 @@ private:
     Use<EventQueue> eq_;
     const uint32_t traffic_class_; // of all its endpoints
     bool reports_regions_ = false;
-    RegionTable regions_;
+    const int mr_mode_;
     std::unique_ptr<Engine> engine_;
 };
 

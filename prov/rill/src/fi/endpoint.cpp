@@ -115,6 +115,12 @@ bool has_side(uint64_t caps, uint64_t side) {
     return (caps & side) || !(caps & (FI_SEND | FI_RECV));
 }
 
+// Likewise of remote memory: no direction means all.
+bool has_remote_side(uint64_t caps, uint64_t side) {
+    if (!(caps & (FI_RMA | FI_ATOMIC))) return false;
+    return (caps & side) || !(caps & (FI_READ | FI_WRITE | FI_REMOTE_READ | FI_REMOTE_WRITE));
+}
+
 rdm::Level level_of(uint64_t flags) {
     if (flags & FI_DELIVERY_COMPLETE) return rdm::Level::delivery;
     if ((flags & FI_INJECT_COMPLETE) && !(flags & FI_TRANSMIT_COMPLETE)) return rdm::Level::inject;
@@ -143,7 +149,9 @@ Endpoint::Endpoint(Domain& domain, const fi_info& info, const wire::Address& sou
                    void* context)
     : role_(role), domain_(domain), core_(*this), has_messages_(info.caps & FI_MSG),
       has_tags_(info.caps & FI_TAGGED), sends_(has_side(info.caps, FI_SEND)),
-      receives_(has_side(info.caps, FI_RECV)), directed_(info.caps & FI_DIRECTED_RECV),
+      receives_(has_side(info.caps, FI_RECV)), reads_(has_remote_side(info.caps, FI_READ)),
+      writes_(has_remote_side(info.caps, FI_WRITE)), has_rma_(info.caps & FI_RMA),
+      has_atomics_(info.caps & FI_ATOMIC), directed_(info.caps & FI_DIRECTED_RECV),
       tx_flags_(info.tx_attr ? info.tx_attr->op_flags : 0),
       rx_flags_(info.rx_attr ? info.rx_attr->op_flags : 0),
       inject_bytes_(info.tx_attr ? info.tx_attr->inject_size : rdm::kInjectBytesMax),
@@ -156,7 +164,9 @@ Endpoint::Endpoint(Endpoint& base, Role role, void* context)
     : role_(role), domain_(*base.domain_), base_(base.core_), core_(base.core_),
       has_messages_(base.has_messages_), has_tags_(base.has_tags_),
       sends_(base.sends_ && role != Role::receive),
-      receives_(base.receives_ && role != Role::transmit), directed_(base.directed_),
+      receives_(base.receives_ && role != Role::transmit),
+      reads_(base.reads_ && role != Role::receive), writes_(base.writes_ && role != Role::receive),
+      has_rma_(base.has_rma_), has_atomics_(base.has_atomics_), directed_(base.directed_),
       tx_flags_(base.tx_flags_), rx_flags_(base.rx_flags_), inject_bytes_(base.inject_bytes_),
       multi_recv_min_(base.multi_recv_min_) {
     set_operations(role == Role::transmit  ? FI_CLASS_TX_CTX
@@ -169,7 +179,7 @@ Endpoint::Endpoint(Domain& domain, const fi_rx_attr& attr, void* context)
     : role_(Role::shared), domain_(domain), core_(*this),
       has_messages_((attr.caps & FI_MSG) || !(attr.caps & FI_TAGGED)),
       has_tags_((attr.caps & FI_TAGGED) || !(attr.caps & FI_MSG)), sends_(false), receives_(true),
-      directed_(attr.caps & FI_DIRECTED_RECV), tx_flags_(0), rx_flags_(attr.op_flags),
+      reads_(false), writes_(false), has_rma_(false), has_atomics_(false), directed_(attr.caps & FI_DIRECTED_RECV), tx_flags_(0), rx_flags_(attr.op_flags),
       inject_bytes_(0), enabled_(true), multi_recv_min_(kMultiRecvMin) {
     set_operations(FI_CLASS_SRX_CTX, context);
 }
@@ -181,8 +191,8 @@ void Endpoint::set_operations(size_t fclass, void* context) {
     face_.cm = &cm_ops;
     face_.msg = has_messages_ && transfers ? &msg_ops : &refused_msg_ops;
     face_.tagged = has_tags_ && transfers ? &tagged_ops : &refused_tagged_ops;
-    face_.rma = &refused_rma_ops;
-    face_.atomic = &refused_atomic_ops;
+    face_.rma = has_rma_ && transfers ? &rma_ops : &refused_rma_ops;
+    face_.atomic = has_atomics_ && transfers ? &atomic_ops : &refused_atomic_ops;
     face_.collective = &refused_collective_ops;
 }
 
@@ -391,7 +401,8 @@ int Endpoint::check_bindings() const {
     if (!core_.av_) return -FI_ENOAV;
     if (role_ == Role::scalable) return 0; // its contexts have queues
     // A counter will do instead of a queue.
-    if ((sends_ && !core_.tx_reporter_.is_bound()) || (receives_ && !core_.rx_reporter_.is_bound()))
+    const bool transmits = sends_ || reads_ || writes_;
+    if ((transmits && !core_.tx_reporter_.is_bound()) || (receives_ && !core_.rx_reporter_.is_bound()))
         return -FI_ENOCQ;
     return 0;
 }
@@ -526,7 +537,7 @@ ssize_t Endpoint::post(bool capable, F&& operation) {
 }
 
 ssize_t Endpoint::send(rdm::SendRequest& r, uint64_t flags) {
-    if (flags & ~kTxFlags) return -FI_EINVAL;
+    if (flags & ~(kTxFlags | FI_FENCE)) return -FI_EINVAL;
     if (r.iov_count > rdm::kIovMax) return -FI_EINVAL;
     size_t bytes = 0;
     for (size_t i = 0; i < r.iov_count; ++i)
@@ -535,6 +546,7 @@ ssize_t Endpoint::send(rdm::SendRequest& r, uint64_t flags) {
     if ((flags & FI_INJECT) && bytes > inject_bytes_) return -FI_EMSGSIZE;
     r.report = flags & FI_COMPLETION;
     r.inject = flags & FI_INJECT;
+    r.fence = flags & FI_FENCE;
     r.level = level_of(flags);
     return post(sends_, [&](rdm::Endpoint& e, Instant now) { return e.send(r, now); });
 }
@@ -545,6 +557,46 @@ ssize_t Endpoint::inject(rdm::SendRequest& r) {
     r.inject = true;
     r.level = level_of(tx_flags_); // when it counts
     return post(sends_, [&](rdm::Endpoint& e, Instant now) { return e.send(r, now); });
+}
+
+ssize_t Endpoint::rma(rdm::RmaRequest& r, uint64_t flags) {
+    if (flags & ~(kTxFlags | FI_FENCE)) return -FI_EINVAL;
+    if (r.iov_count > rdm::kIovMax || r.range_count > rdm::kRangesMax) return -FI_EINVAL;
+    size_t bytes = 0;
+    for (size_t i = 0; i < r.iov_count; ++i)
+        if (__builtin_add_overflow(bytes, r.iov[i].iov_len, &bytes) || bytes > kMessageMax)
+            return -FI_EMSGSIZE;
+    r.inject = (flags & FI_INJECT) && !r.read; // there is nothing to be copied
+    if (r.inject && bytes > inject_bytes_) return -FI_EMSGSIZE;
+    r.report = flags & FI_COMPLETION;
+    r.fence = flags & FI_FENCE;
+    r.level = level_of(flags);
+    return post(r.read ? reads_ : writes_,
+                [&](rdm::Endpoint& e, Instant now) { return e.rma(r, now); });
+}
+
+ssize_t Endpoint::inject_write(rdm::RmaRequest& r) {
+    if (r.iov->iov_len > inject_bytes_) return -FI_EMSGSIZE;
+    r.report = false;
+    r.inject = true;
+    r.level = level_of(tx_flags_); // when it counts
+    return post(writes_, [&](rdm::Endpoint& e, Instant now) { return e.rma(r, now); });
+}
+
+ssize_t Endpoint::atomic(rdm::AtomicRequest& r, uint64_t flags) {
+    // Nobody can be told data by an atomic operation.
+    if (flags & ~(kTxFlags | FI_FENCE)) return -FI_EINVAL;
+    r.report = flags & FI_COMPLETION;
+    r.fence = flags & FI_FENCE;
+    r.level = level_of(flags);
+    const bool capable = r.kind == wire::AtomicKind::base ? writes_ : reads_;
+    return post(capable, [&](rdm::Endpoint& e, Instant now) { return e.atomic(r, now); });
+}
+
+ssize_t Endpoint::inject_atomic(rdm::AtomicRequest& r) {
+    r.report = false;
+    r.level = level_of(tx_flags_);
+    return post(writes_, [&](rdm::Endpoint& e, Instant now) { return e.atomic(r, now); });
 }
 
 ssize_t Endpoint::receive(rdm::RecvRequest& r, uint64_t flags) {

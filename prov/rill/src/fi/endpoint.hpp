@@ -14,12 +14,14 @@
 
 namespace rill::fi {
 
-// The operations tables of an endpoint: msg.cpp, tagged.cpp, refused_ops.cpp.
+// The operations tables of an endpoint: msg.cpp, tagged.cpp, rma.cpp, atomic.cpp, refused_ops.cpp.
 extern fi_ops_msg msg_ops;
 extern fi_ops_msg refused_msg_ops; // the capability was not asked for
 extern fi_ops_tagged tagged_ops;
 extern fi_ops_tagged refused_tagged_ops;
+extern fi_ops_rma rma_ops;
 extern fi_ops_rma refused_rma_ops;
+extern fi_ops_atomic atomic_ops;
 extern fi_ops_atomic refused_atomic_ops;
 extern fi_ops_collective refused_collective_ops;
 
@@ -63,6 +65,11 @@ public:
     ssize_t send(rdm::SendRequest& request, uint64_t flags);
     // fi_inject and its like: counted, but never a completion except for an error.
     ssize_t inject(rdm::SendRequest& request);
+    // Likewise; lengths that disagree are -FI_EINVAL.
+    ssize_t rma(rdm::RmaRequest& request, uint64_t flags);
+    ssize_t inject_write(rdm::RmaRequest& request);
+    ssize_t atomic(rdm::AtomicRequest& request, uint64_t flags);
+    ssize_t inject_atomic(rdm::AtomicRequest& request);
     ssize_t receive(rdm::RecvRequest& request, uint64_t flags);
     ssize_t peek(const rdm::PeekRequest& request);
     ssize_t receive_claimed(const rdm::RecvRequest& request, bool discard);
@@ -124,6 +131,10 @@ private:
     const bool has_tags_;
     const bool sends_;
     const bool receives_;
+    const bool reads_;  // remote memory
+    const bool writes_; // likewise
+    const bool has_rma_;
+    const bool has_atomics_;
     const bool directed_;
     uint64_t tx_flags_;
     uint64_t rx_flags_;

@@ -30,6 +30,8 @@ int errno_of(Status status) {
     case Status::unsupported: return FI_EOPNOTSUPP;
     case Status::io_error: return FI_EIO;
     case Status::address_in_use: return FI_EADDRINUSE;
+    case Status::bad_access: return FI_EACCES;
+    case Status::bad_address: return FI_EFAULT;
     }
     return FI_EOTHER;
 }

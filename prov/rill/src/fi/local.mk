@@ -3,6 +3,7 @@ rill_fi_sources += \
 	%D%/address.cpp %D%/address.hpp \
 	%D%/address_range.cpp %D%/address_range.hpp \
 	%D%/address_vector.cpp %D%/address_vector.hpp \
+	%D%/atomic.cpp %D%/atomic.hpp \
 	%D%/attributes.cpp %D%/attributes.hpp \
 	%D%/common.hpp \
 	%D%/completion_queue.cpp %D%/completion_queue.hpp \
@@ -28,6 +29,7 @@ rill_fi_sources += \
 	%D%/refused_ops.cpp \
 	%D%/registry.hpp \
 	%D%/reporter.cpp %D%/reporter.hpp \
+	%D%/rma.cpp \
 	%D%/settings.cpp %D%/settings.hpp \
 	%D%/shared_addresses.cpp %D%/shared_addresses.hpp \
 	%D%/shared_transmit.cpp %D%/shared_transmit.hpp \

@@ -3,7 +3,9 @@
 
 #include "fi/counter.hpp"
 #include "fi/domain.hpp"
+#include "fi/log.hpp"
 #include "rdm/request.hpp"
+#include "util/guarded_copy.hpp"
 
 #include <memory>
 
@@ -63,6 +65,27 @@ int control_entry(fid* handle, int command, void* arg) {
     return guarded([&] { return object_of<MemoryRegion>(handle).control(command, arg); });
 }
 
+// Some pieces, which together are not longer than memory can be.
+bool has_pieces(const fi_mr_attr& attr) {
+    if (attr.iov_count == 0 || attr.iov_count > rdm::kIovMax || !attr.mr_iov) return false;
+    size_t sum = 0;
+    for (size_t i = 0; i < attr.iov_count; ++i)
+        if (__builtin_add_overflow(sum, attr.mr_iov[i].iov_len, &sum)) return false;
+    return true;
+}
+
+nic::MemoryRegion describe(const fi_mr_attr& attr, uint64_t access, bool virtual_addresses) {
+    nic::MemoryRegion r;
+    nic::MemoryRegion::Pieces pieces(attr.mr_iov, attr.mr_iov + attr.iov_count);
+    if (virtual_addresses) r.base = reinterpret_cast<uint64_t>(pieces.front().iov_base);
+    for (const iovec& piece : pieces)
+        r.length += piece.iov_len;
+    if (access & FI_REMOTE_READ) r.access |= nic::kRemoteReadable;
+    if (access & FI_REMOTE_WRITE) r.access |= nic::kRemoteWritable;
+    r.pieces = std::make_shared<const nic::MemoryRegion::Pieces>(std::move(pieces));
+    return r;
+}
+
 fi_ops fid_ops = {
     .size = sizeof(fi_ops),
     .close = close_entry,
@@ -82,35 +105,44 @@ fi_ops_mr region_ops = {
     .regattr = regattr_entry,
 };
 
-int RegionTable::add(MemoryRegion& region, uint64_t requested_key) {
-    const std::lock_guard lock(mutex_);
-    const uint64_t key = provider_keys_ ? next_key_++ : requested_key;
-    if (key == FI_KEY_NOTAVAIL || !regions_.emplace(key, &region).second) return -FI_ENOKEY;
-    region.set_key(key);
-    return 0;
-}
-
-void RegionTable::remove(uint64_t key) {
-    const std::lock_guard lock(mutex_);
-    regions_.erase(key);
-}
-
 MemoryRegion::MemoryRegion(Domain& domain, const fi_mr_attr& attr)
-    : domain_(domain), bounds_(attr.mr_iov, attr.mr_iov + attr.iov_count), access_(attr.access) {
+    : domain_(domain), access_(attr.access) {
     set_face(face_, this, FI_CLASS_MR, attr.context, fid_ops);
     face_.mem_desc = &face_; // not needed by any call of ours, and accepted by all
 }
 
+// Gives the device the region, under the key that was asked for or one of ours. -FI_ENOKEY: taken.
+int MemoryRegion::add(const fi_mr_attr& attr) {
+    Engine& engine = domain_->engine();
+    const Owned own(engine);
+    nic::Device& device = engine.module().device();
+    const uint64_t key = domain_->provider_keys() ? device.new_key() : attr.requested_key;
+    if (key == FI_KEY_NOTAVAIL) return -FI_ENOKEY;
+    if (!device.register_memory(key, describe(attr, access_, domain_->virtual_addresses())))
+        return -FI_ENOKEY;
+    engine.module().watch_memory(key, this);
+    face_.key = key;
+    return 0;
+}
+
 int MemoryRegion::open(Domain& domain, const fi_mr_attr& attr, uint64_t flags, fid_mr** out) {
-    if (flags) return -FI_EBADFLAGS;
+    // Events of a region are those of the counters that are bound to it: nothing has to be set up.
+    if (flags & ~FI_RMA_EVENT) return -FI_EBADFLAGS;
+    if (attr.offset) return -FI_EINVAL; // reserved
     if (attr.access & ~kAccess) return -FI_EINVAL;
-    if (attr.iov_count == 0 || attr.iov_count > rdm::kIovMax || !attr.mr_iov) return -FI_EINVAL;
+    if (!has_pieces(attr)) return -FI_EINVAL;
     // The fields behind the context came with API 1.5 and 1.9.
     const uint32_t version = domain.api_version();
     if (FI_VERSION_GE(version, FI_VERSION(1, 5)) && attr.auth_key_size) return -FI_EINVAL;
     if (FI_VERSION_GE(version, FI_VERSION(1, 9)) && attr.iface != FI_HMEM_SYSTEM) return -FI_EINVAL;
+    static const bool guarded = guarded_copies_work();
+    if ((attr.access & (FI_REMOTE_READ | FI_REMOTE_WRITE)) && !guarded) {
+        warn(FI_LOG_MR,
+             "no remote access to memory: process_vm_readv(2) on ourselves is forbidden");
+        return -FI_ENOSYS;
+    }
     std::unique_ptr<MemoryRegion> region(new MemoryRegion(domain, attr));
-    if (const int failed = domain.regions().add(*region, attr.requested_key)) return failed;
+    if (const int failed = region->add(attr)) return failed;
     *out = &region.release()->face_;
     // Asynchronous registration, which is done already.
     if (EventQueue* eq = domain.registration_events())
@@ -120,7 +152,13 @@ int MemoryRegion::open(Domain& domain, const fi_mr_attr& attr, uint64_t flags, f
 }
 
 int MemoryRegion::close() {
-    domain_->regions().remove(face_.key);
+    if (domain_->is_ours()) {
+        Engine& engine = domain_->engine();
+        const Owned own(engine);
+        engine.module().watch_memory(face_.key, nullptr);
+        engine.module().device().deregister_memory(face_.key);
+        engine.module().device().flush(Engine::now()); // whoever was reading is told
+    }
     delete this;
     return 0;
 }
@@ -154,8 +192,11 @@ int MemoryRegion::control(int command, void* arg) {
     switch (command) {
     case FI_REFRESH: {
         const auto& change = *static_cast<const fi_mr_modify*>(arg);
-        if (change.attr.iov_count > rdm::kIovMax) return -FI_EINVAL;
-        bounds_.assign(change.attr.mr_iov, change.attr.mr_iov + change.attr.iov_count);
+        if (!domain_->is_ours()) return -FI_EOPBADSTATE;
+        if (!has_pieces(change.attr)) return -FI_EINVAL;
+        const Owned own(domain_->engine());
+        domain_->engine().module().device().change_memory(
+            face_.key, describe(change.attr, access_, domain_->virtual_addresses()));
         return 0;
     }
     case FI_ENABLE: return 0; // enabled from the beginning

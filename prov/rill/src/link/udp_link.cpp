@@ -252,6 +252,7 @@ Status UdpLink::judge(int error, const Address& to) {
         routes_.forget(to);
         return Status::too_long;
     }
+    if (error == EFAULT) return Status::bad_address; // whose memory it is, the caller finds out
     if (!error_logged_)
         config_.log(Level::warning, "sending to " + wire::to_string(to) + ": " +
                                         std::strerror(error) +

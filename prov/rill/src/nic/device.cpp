@@ -17,6 +17,7 @@ Device::Device(const Config& config, const transport::Config& transport, wire::L
     : config_(config), counters_(counters), log_(log), link_(link), queue_pairs_(1),
       completions_(kCompletionEntries), flows_(config.flows_max), inbound_(config.inbound_max),
       bounce_(config.envelopes_max, config.bounce_bytes), works_(UINT32_MAX), outboxes_(UINT32_MAX),
+      secret_(secret), remote_flows_(config.flows_max),
       transport_(transport, link, secret, *this, counters) {}
 
 Device::~Device() {
@@ -62,13 +63,11 @@ void Device::destroy_queue_pair(uint32_t number, Instant now) {
             w.queue_pair = kNoQueuePair;
             return;
         }
-        List<SendWork, OutboxTag>::remove(w); // from an outbox, or from those that wait to be told
         w.forgotten = true;
-        w.cut = true;
-        if (w.packets == 0)
-            works_.free(&w);
-        else
-            transport_.forget(&w); // releases the slices, the last of them frees the work
+        cut_off(w);
+    });
+    remote_flows_.for_each([&](RemoteFlow& f) {
+        if (f.queue_pair == number) refuse_flow(f);
     });
     inbound_.for_each([&](Inbound& in) {
         if (in.flow->queue_pair == number) free_inbound(in);

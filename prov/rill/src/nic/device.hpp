@@ -5,9 +5,11 @@
 #include "nic/bounce.hpp"
 #include "nic/entries.hpp"
 #include "nic/inbound.hpp"
+#include "nic/memory_regions.hpp"
 #include "nic/outbox.hpp"
 #include "nic/placement.hpp"
 #include "nic/queue_pair.hpp"
+#include "nic/remote_flows.hpp"
 #include "nic/rx_flow.hpp"
 #include "obs/counters.hpp"
 #include "transport/transport.hpp"
@@ -29,6 +31,7 @@ struct Config {
     uint32_t flows_max = 1u << 20;
     uint32_t queue_pairs_max = 4096;
     uint32_t unscheduled_max = 64 * 1024; // bytes of a message sent before its grant
+    uint32_t answers_max = 64 * 1024;     // to peers' reads and fetching atomics, not sent entirely
 };
 
 // The emulated NIC. The host sees queues (entries.hpp), one completion ring shared by all queue
@@ -57,6 +60,22 @@ public:
     // Likewise of a receive flow's sender; not counted.
     void watch_flow(uint32_t slot, bool on);
 
+    // ---- memory regions (remote_engine.cpp)
+    // A key that no region of this device has had, and that nobody can guess.
+    uint64_t new_key();
+    [[nodiscard]] bool register_memory(uint64_t key, MemoryRegion region) {
+        return regions_.add(key, std::move(region));
+    }
+    // Other pieces for the region of that key, which there is.
+    void change_memory(uint64_t key, MemoryRegion region);
+    // Reads of peers that are being answered from it fail: the memory may go when this returns.
+    void deregister_memory(uint64_t key);
+
+    // ---- fetches: where the bytes of reads and of atomics with a result go. A `fetched` entry ends
+    // one; the list stays where it is until then.
+    wire::GrantId open_fetch(uint32_t request, uint32_t handle, IovView iov, uint64_t total);
+    void close_fetch(wire::GrantId id); // no entry, nothing is written any more
+
     // ---- queues
     QueuePair& queue_pair(uint32_t number) { return *queue_pairs_[number]; }
     void ring_send(QueuePair& qp, Instant now);
@@ -76,6 +95,12 @@ public:
     template <class F>
     void for_each_flow(F&& f) {
         flows_.for_each(f);
+    }
+
+    // ---- remote flows
+    // Who does the operations of a flow; null: it is over. Known once one had an immediate.
+    const RemoteFlow* remote_flow(wire::GrantId id) {
+        return remote_flows_.find({id.slot, id.generation});
     }
 
     // ---- running
@@ -98,9 +123,14 @@ public:
         uint32_t inbound = 0;
         uint32_t envelopes = 0;
         uint64_t bounce_bytes = 0;
+        uint32_t fetches = 0;
+        uint32_t partials = 0; // remote operations, some records of which have come
+        uint32_t early_atomics = 0;
     };
     Usage usage() const {
-        return {works_.live(), inbound_.live(), bounce_.envelopes_in_use(), bounce_.bytes_in_use()};
+        return {works_.live(),          inbound_.live(), bounce_.envelopes_in_use(),
+                bounce_.bytes_in_use(), fetches_.live(), partials_,
+                early_atomics_};
     }
 
 private:
@@ -113,6 +143,7 @@ private:
     bool fill(transport::Context& to, transport::Outgoing& packet, size_t limit,
               bool flush) override;
     void slice_released(void* owner) override;
+    void slice_failed(void* owner) override;
     void opened(transport::Context& context, transport::Peer& peer, uint32_t queue_pair) override;
     void ended(transport::Context& context, Status why) override;
     bool knows(const wire::Address& from) const override;
@@ -125,6 +156,7 @@ private:
     void queue(transport::Context& context, SendWork& w);
     void notify(transport::Context& to, uint32_t flow, uint32_t msg_no, Status status);
     void finish_work(SendWork& w);
+    void cut_off(SendWork& w);
     void drop(SendWork& w);
     void flush_sent();
     Outbox& outbox(transport::Context& context);
@@ -157,6 +189,38 @@ private:
     CompletionEntry& new_entry(EntryKind kind);
     void push_entry() { completions_.commit(); }
 
+    // remote operations (remote_engine.cpp)
+    struct RemoteChecks;
+    bool remote_room(transport::Context& from, const wire::RecordView& r, RemoteChecks& so_far);
+    RemoteFlow* remote_flow_of(transport::Context& from, uint32_t number, QueuePair* qp);
+    void on_write(transport::Context& from, wire::PortId port, const wire::RecordView& r);
+    void on_read(transport::Context& from, wire::PortId port, const wire::RecordView& r);
+    void on_atomic(transport::Context& from, wire::PortId port, const wire::RecordView& r);
+    void on_answer(transport::Context& from, const wire::RecordView& r);
+    void on_fetched_bytes(transport::Context& from, wire::GrantId id, uint64_t offset,
+                          std::span<const std::byte> payload);
+    void on_remote_abort(transport::Context& from, wire::PortId port, const wire::Abort& a);
+    Fetch* fetch_of(transport::Context& from, wire::GrantId id);
+    void end_fetch(Fetch& f, Status status);
+    Status perform(const wire::Atomic& a, std::span<const std::byte> payload,
+                   std::vector<std::byte>& result);
+    void execute_atomic(transport::Context& from, RemoteFlow& f, const wire::Atomic& a,
+                        std::span<const std::byte> payload);
+    bool is_aborted(const RemoteFlow& f, uint32_t msg_no) const;
+    bool advance(RemoteFlow& f, uint32_t msg_no, uint64_t bytes, uint64_t total, Status& status);
+    CompletionEntry& new_remote_entry(RemoteFlow& f, uint8_t kinds, uint32_t msg_no, uint64_t key,
+                                      uint64_t total, Status status);
+    void answer(transport::Context& to, wire::GrantId fetch, uint64_t offset, Status status,
+                std::vector<std::byte> bytes = {});
+    void stream_answer(transport::Context& to, RemoteFlow& f, const wire::Read& r,
+                       const MemoryRegion& region, uint64_t offset);
+    void read_answered(SendWork& w);
+    void range_read(RemoteFlow& f, uint32_t msg_no, uint64_t key, uint64_t bytes, uint64_t total,
+                    Status status);
+    void fail_answer(SendWork& w, Status why);
+    void refuse_flow(RemoteFlow& f);
+    void free_remote_flow(RemoteFlow& f);
+
     // receive queue (receive_queue.cpp)
     void post(QueuePair& qp, const ReceiveEntry& e);
     void cancel(QueuePair& qp, const ReceiveEntry& e);
@@ -177,6 +241,14 @@ private:
     Pool<SendWork> works_;
     Pool<Outbox> outboxes_;
     List<SendWork, OutboxTag> sent_; // finished, waiting for room in the completion ring
+    SipKey secret_;
+    MemoryRegionTable regions_;
+    uint32_t keys_made_ = 0;
+    RemoteFlowTable remote_flows_;
+    uint32_t partials_ = 0;      // of all remote flows
+    uint32_t early_atomics_ = 0; // likewise
+    uint32_t answers_ = 0;       // that have not left entirely
+    Pool<Fetch> fetches_{UINT32_MAX};
     bool named_envelopes_ = false;   // the log has told of the envelope limit
     transport::Transport transport_; // last: its destructor calls back
 };

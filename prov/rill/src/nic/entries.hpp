@@ -19,6 +19,10 @@ enum class SendOp : uint8_t {
     grant = 3,   // ask the sender for bytes of an inbound message
     done = 4,    // completion notice to the sender of `count` messages
     abort = 5,   // the rest of a message will not come
+    write = 6,   // bytes for a memory region of the peer's
+    read = 7,    // asks for bytes of one
+    atomic = 8,
+    answer = 9, // the device's own: a status or a few bytes for the peer's fetch
 };
 
 enum SendFlags : uint8_t {
@@ -29,6 +33,22 @@ enum SendFlags : uint8_t {
         1 << 3, // message: the payload is copied when the packet is built, no `sent` entry;
                 // granted: the buffer outlives the queue pair
     kSendFirst = 1 << 4, // message number 0 of its flow: carries the endpoint's address
+    kSendRemote =
+        1 << 5, // done, abort: of a flow of remote operations (done: `grant` is its handle)
+    kSendFetch = 1 << 6, // granted: the grant names a fetch of the peer's
+};
+
+// What a remote operation works on: one range of a memory region of the peer's.
+struct RemoteRange {
+    uint64_t key = 0;
+    uint64_t address = 0;
+    uint64_t length = 0;
+    uint64_t total = 0;  // of all ranges of the operation
+    uint64_t offset = 0; // where the range lies in our list of bytes (its operands or its fetch)
+    uint32_t order = 0;  // atomic: number in its flow
+    wire::AtomicOp op{};
+    wire::AtomicType type{};
+    wire::AtomicKind kind{};
 };
 
 struct SendEntry {
@@ -41,11 +61,14 @@ struct SendEntry {
     uint32_t flow = 0;    // message, abort: the software's number of its send flow
     uint32_t msg_no = 0;
     uint32_t count = 0; // message: unscheduled bytes; done: messages
-    uint64_t tag = 0;   // granted, grant: offset in the message
+    union {
+        uint64_t tag = 0;          // granted, grant: offset in the message
+        const RemoteRange* remote; // write, read, atomic: read in the doorbell
+    };
     uint64_t immediate = 0;
-    uint64_t length = 0;        // message: total; granted, grant: bytes asked for
+    uint64_t length = 0; // message: total; granted, grant: bytes asked for; write: of the range
     const iovec* iov = nullptr; // stays valid until `sent` (inline: until the notice)
-    wire::GrantId grant;        // granted, grant
+    wire::GrantId grant;        // granted, grant; read, atomic: our fetch
 };
 static_assert(sizeof(SendEntry) == 64);
 
@@ -94,7 +117,16 @@ enum class EntryKind : uint8_t {
     grant = 8,      // the peer asks for bytes
     done = 9,       // the peer's completion notice
     canceled = 10,
-    filled = 11, // all bytes of a grant have arrived
+    filled = 11,  // all bytes of a grant have arrived
+    fetched = 12, // a fetch has all its bytes, or an error
+    remote = 13,  // a peer's operation on our memory is over
+};
+
+enum RemoteKind : uint8_t { // of a `remote` entry: what was done to our memory
+    kRemoteWasRead = 1 << 0,
+    kRemoteWasWritten = 1 << 1,
+    kRemoteNotice = 1 << 2,    // the peer waits to be told by a `done`
+    kRemoteImmediate = 1 << 3, // `immediate` is valid, and the flow's source
 };
 
 enum EntryFlags : uint8_t {
@@ -110,19 +142,19 @@ enum EntryFlags : uint8_t {
 
 struct CompletionEntry {
     EntryKind kind{};
-    uint8_t flags = 0;
-    uint8_t status = 0; // done: a Status
+    uint8_t flags = 0;  // EntryFlags; remote: RemoteKind
+    uint8_t status = 0; // done, sent, fetched, remote: a Status
     uint8_t reserved = 0;
-    uint32_t request = 0; // of the receive that matched, or of the send
+    uint32_t request = 0; // of the receive that matched, or of the send; remote: queue pair
     uint32_t flow = 0;    // receive flow; grant, done: our send flow
     uint32_t msg_no = 0;
-    uint64_t tag = 0; // grant: offset
+    uint64_t tag = 0; // grant: offset; remote: key
     uint64_t immediate = 0;
     uint64_t total = 0;       // message length; grant: bytes asked for
     void* buffer = nullptr;   // bounce buffer, or where a multi-receive message starts
     uint32_t length = 0;      // payload bytes in the bounce buffer; done: count
     uint32_t unscheduled = 0; // bytes that come without a grant
-    wire::GrantId inbound;    // slot UINT32_MAX: the message was complete in one packet
+    wire::GrantId inbound; // slot UINT32_MAX: the message was complete in one packet; remote: flow
 };
 static_assert(sizeof(CompletionEntry) == 64);
 

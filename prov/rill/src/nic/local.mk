@@ -1,14 +1,21 @@
 rill_core_sources += \
 	%D%/address_handles.hpp \
+	%D%/atomic_ops.cpp %D%/atomic_ops.hpp \
 	%D%/bounce.cpp %D%/bounce.hpp \
 	%D%/device.cpp %D%/device.hpp \
 	%D%/entries.hpp \
+	%D%/fetches.cpp \
 	%D%/inbound.hpp \
 	%D%/match_table.cpp %D%/match_table.hpp \
+	%D%/memory_regions.cpp %D%/memory_regions.hpp \
 	%D%/outbox.cpp %D%/outbox.hpp \
+	%D%/outbox_remote.cpp \
 	%D%/placement.hpp \
 	%D%/queue_pair.hpp \
 	%D%/receive_engine.cpp \
 	%D%/receive_queue.cpp \
+	%D%/remote_checks.hpp \
+	%D%/remote_engine.cpp \
+	%D%/remote_flows.hpp \
 	%D%/rx_flow.hpp \
 	%D%/send_engine.cpp

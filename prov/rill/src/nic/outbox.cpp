@@ -12,9 +12,27 @@ namespace {
 // packet at both ends would cost more than the bytes are worth.
 constexpr size_t kSmallestPiece = 256;
 
-size_t space(const transport::Outgoing& p, size_t limit) {
+} // namespace
+
+size_t record_space(const transport::Outgoing& p, size_t limit) {
     return std::min(p.room(limit), transport::kCopiedBytesMax - p.copied_bytes);
 }
+
+bool piece_fits(const transport::Outgoing& p, size_t limit, size_t header, uint64_t left,
+                size_t& bytes) {
+    size_t room = p.room(limit);
+    if (room < header || transport::kCopiedBytesMax - p.copied_bytes < header) return false;
+    bytes = std::min<uint64_t>({room - header, left, UINT16_MAX});
+    return bytes == left || bytes >= kSmallestPiece;
+}
+
+void set_slice(transport::Outgoing& p, SendWork& w, uint64_t offset, size_t bytes) {
+    p.slice = {w.entry.iov, w.entry.iov_count, static_cast<uint32_t>(bytes), offset};
+    p.owner = &w;
+    ++w.packets;
+}
+
+namespace {
 
 // The record of a message, without payload.
 std::byte* put_envelope(std::byte* at, const SendWork& w, uint16_t payload) {
@@ -45,7 +63,7 @@ size_t envelope_bytes(const SendEntry& e) {
 bool put_inline_message(transport::Outgoing& p, size_t limit, const SendWork& w) {
     const SendEntry& e = w.entry;
     size_t bytes = envelope_bytes(e) + e.length;
-    if (space(p, limit) < bytes) return false;
+    if (record_space(p, limit) < bytes) return false;
     std::byte* at = put_envelope(p.append(bytes), w, static_cast<uint16_t>(e.length));
     gather({e.iov, e.iov_count}, 0, {at, static_cast<size_t>(e.length)});
     if (w.remote == 0) p.to_endpoint_port = true;
@@ -54,26 +72,9 @@ bool put_inline_message(transport::Outgoing& p, size_t limit, const SendWork& w)
 
 template <class Record>
 bool put_record(transport::Outgoing& p, size_t limit, const Record& r) {
-    if (space(p, limit) < sizeof r) return false;
+    if (record_space(p, limit) < sizeof r) return false;
     wire::store(p.append(sizeof r), r);
     return true;
-}
-
-// How many bytes the next piece has: what is left of the work (nothing, of a message that waits for
-// its grant from the start), bounded by the packet and by the 16-bit length of a record. False when
-// too little room is left.
-bool piece_fits(const transport::Outgoing& p, size_t limit, size_t header, uint64_t left,
-                size_t& bytes) {
-    size_t room = p.room(limit);
-    if (room < header || transport::kCopiedBytesMax - p.copied_bytes < header) return false;
-    bytes = std::min<uint64_t>({room - header, left, UINT16_MAX});
-    return bytes == left || bytes >= kSmallestPiece;
-}
-
-void set_slice(transport::Outgoing& p, SendWork& w, uint64_t offset, size_t bytes) {
-    p.slice = {w.entry.iov, w.entry.iov_count, static_cast<uint32_t>(bytes), offset};
-    p.owner = &w;
-    ++w.packets;
 }
 
 bool put_message_piece(transport::Outgoing& p, size_t limit, SendWork& w) {
@@ -106,11 +107,13 @@ bool put_granted_piece(transport::Outgoing& p, size_t limit, SendWork& w) {
     size_t n;
     if (!piece_fits(p, limit, sizeof(wire::Granted), e.length - w.next, n)) return false;
     wire::Granted g;
+    if (e.flags & kSendFetch) g.h.flags = wire::kToFetch;
     g.h.length = static_cast<uint16_t>(n);
     g.grant = e.grant;
     g.offset = e.tag + w.next;
     wire::store(p.append(sizeof g), g);
-    set_slice(p, w, g.offset, n);
+    // A region's list has its own offsets.
+    set_slice(p, w, w.remote_work ? w.remote_work->range.offset + w.next : g.offset, n);
     w.next += n;
     w.cut = w.next == e.length;
     return true;
@@ -132,6 +135,10 @@ bool put_small(transport::Outgoing& p, size_t limit, const SendWork& w) {
     switch (e.op) {
     case SendOp::message: return put_inline_message(p, limit, w);
     case SendOp::granted: return false; // always bulk
+    case SendOp::write: return put_inline_write(p, limit, w);
+    case SendOp::read: return put_read(p, limit, w);
+    case SendOp::atomic: return put_atomic(p, limit, w);
+    case SendOp::answer: return put_answer(p, limit, w);
     case SendOp::grant: {
         wire::Grant g;
         g.flow = w.remote;
@@ -152,13 +159,14 @@ bool put_small(transport::Outgoing& p, size_t limit, const SendWork& w) {
     case SendOp::abort: {
         wire::Abort a;
         a.h.flags = e.flags & kSendFirst ? wire::kSource : 0;
+        if (e.flags & kSendRemote) a.h.flags |= wire::kRemote;
         a.queue_pair = w.remote;
         a.flow = e.flow;
         a.msg_no = e.msg_no;
-        size_t bytes = sizeof a + (a.h.flags ? sizeof w.source : 0);
-        if (space(p, limit) < bytes) return false;
+        size_t bytes = sizeof a + (e.flags & kSendFirst ? sizeof w.source : 0);
+        if (record_space(p, limit) < bytes) return false;
         std::byte* at = wire::store(p.append(bytes), a);
-        if (a.h.flags) wire::store(at, w.source);
+        if (e.flags & kSendFirst) wire::store(at, w.source);
         if (w.remote == 0) p.to_endpoint_port = true;
         return true;
     }
@@ -167,8 +175,11 @@ bool put_small(transport::Outgoing& p, size_t limit, const SendWork& w) {
 }
 
 bool put_bulk(transport::Outgoing& p, size_t limit, SendWork& w) {
-    return w.entry.op == SendOp::granted ? put_granted_piece(p, limit, w)
-                                         : put_message_piece(p, limit, w);
+    switch (w.entry.op) {
+    case SendOp::granted: return put_granted_piece(p, limit, w);
+    case SendOp::write: return put_write_piece(p, limit, w);
+    default: return put_message_piece(p, limit, w);
+    }
 }
 
 } // namespace rill::nic

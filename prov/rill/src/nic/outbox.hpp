@@ -2,18 +2,39 @@
 #pragma once
 
 #include "nic/entries.hpp"
+#include "nic/memory_regions.hpp"
 #include "transport/outgoing.hpp"
 #include "util/list.hpp"
 
 #include <cstdint>
+#include <memory>
+#include <vector>
 
 namespace rill::transport {
 class Context;
-}
+struct Peer;
+} // namespace rill::transport
 
 namespace rill::nic {
 
 struct OutboxTag;
+
+// What remote operations need beside their entry.
+struct RemoteWork {
+    RemoteRange range;
+    std::shared_ptr<const MemoryRegion::Pieces> pieces; // granted: what the entry's iov is
+    std::vector<std::byte> bytes;                       // answer, atomic: payload
+    transport::Peer* peer = nullptr;                    // granted: who asked,
+    wire::GrantId flow;                                 // and its remote flow
+    uint32_t* answers = nullptr;                        // counts those that wait to leave
+
+    RemoteWork() = default;
+    RemoteWork(const RemoteWork&) = delete;
+    RemoteWork& operator=(const RemoteWork&) = delete;
+    ~RemoteWork() {
+        if (answers) --*answers;
+    }
+};
 
 // A send-queue entry that the device works on.
 struct SendWork : ListHook<OutboxTag> {
@@ -24,12 +45,29 @@ struct SendWork : ListHook<OutboxTag> {
     bool cut = false;        // all packets are made
     uint32_t packets = 0;    // with slices that are not released
     uint64_t next = 0;       // bytes of the message or grant that are in packets
-    wire::SourceInfo source; // kSendFirst
+    wire::SourceInfo source; // kSendFirst; write with an immediate
+    std::unique_ptr<RemoteWork> remote_work; // write, read, atomic, answer; granted with kSendFetch
 
     // Whether packets refer to the host's buffer instead of copying it.
     bool bulk() const {
         return entry.op == SendOp::granted ||
-               (entry.op == SendOp::message && !(entry.flags & kSendInline));
+               ((entry.op == SendOp::message || entry.op == SendOp::write) &&
+                !(entry.flags & kSendInline));
+    }
+    // Whether its record names the peer's queue pair, which may not be known yet.
+    bool addressed() const {
+        switch (entry.op) {
+        case SendOp::message:
+        case SendOp::abort:
+        case SendOp::write:
+        case SendOp::read:
+        case SendOp::atomic: return true;
+        case SendOp::granted:
+        case SendOp::grant:
+        case SendOp::done:
+        case SendOp::answer: return false;
+        }
+        return false;
     }
 };
 
@@ -91,6 +129,24 @@ private:
 
 // Encodes a small work's record into the packet; false when it does not fit.
 bool put_small(transport::Outgoing& p, size_t limit, const SendWork& w);
+
+// Likewise of a remote operation (outbox_remote.cpp).
+bool put_inline_write(transport::Outgoing& p, size_t limit, const SendWork& w);
+bool put_read(transport::Outgoing& p, size_t limit, const SendWork& w);
+bool put_atomic(transport::Outgoing& p, size_t limit, const SendWork& w);
+bool put_answer(transport::Outgoing& p, size_t limit, const SendWork& w);
+bool put_write_piece(transport::Outgoing& p, size_t limit, SendWork& w);
+
+// Bytes of records that a packet still takes.
+size_t record_space(const transport::Outgoing& p, size_t limit);
+
+// How many bytes the next piece of payload has: what is left of the work, bounded by the packet and
+// by the 16-bit length of a record. False when too little room is left to be worth a piece.
+bool piece_fits(const transport::Outgoing& p, size_t limit, size_t header, uint64_t left,
+                size_t& bytes);
+
+// The packet's payload is a part of the work's list, and the work is not over before it is.
+void set_slice(transport::Outgoing& p, SendWork& w, uint64_t offset, size_t bytes);
 
 // Cuts the next piece of a bulk work into the packet; false when too little room is left to be
 // worth a piece. Sets w.cut when that was the last.

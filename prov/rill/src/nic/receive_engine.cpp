@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 // The placement engine: what becomes of the records of a packet that has arrived once.
 #include "nic/device.hpp"
+#include "nic/remote_checks.hpp"
 
 #include <algorithm>
 
@@ -26,6 +27,10 @@ bool bounds_ok(const wire::RecordView& r) {
     case wire::RecordType::grant:
     case wire::RecordType::done:
     case wire::RecordType::abort: return true; // judged where the grant or flow is known
+    case wire::RecordType::write:
+    case wire::RecordType::read:
+    case wire::RecordType::atomic:
+    case wire::RecordType::answer: return remote_bounds_ok(r);
     }
     return false;
 }
@@ -41,15 +46,18 @@ CompletionEntry& Device::new_entry(EntryKind kind) {
 
 // First pass over a packet: nothing is done unless all of it can be.
 Device::Check Device::check(transport::Context& from, std::span<const std::byte> records) {
-    if (completions_.capacity() - completions_.size() < 2 * wire::kRecordsMax)
+    // An atomic operation in its turn may be followed by all that came early.
+    if (completions_.capacity() - completions_.size() < 2 * wire::kRecordsMax + early_atomics_)
         return Check::no_room;
     wire::RecordReader reader(records);
     wire::RecordView r;
     size_t count = 0;
     bool messages = false, fragments = false, in_turn = false;
+    RemoteChecks remote;
     while (reader.next(r)) {
         if (++count > wire::kRecordsMax || !bounds_ok(r)) return Check::malformed;
         fragments |= r.type == wire::RecordType::fragment;
+        if (!remote_room(from, r, remote)) return Check::no_room;
         if (r.type != wire::RecordType::message) continue;
         messages = true;
         in_turn |= half_full() && comes_in_turn(from, r.message);
@@ -93,7 +101,12 @@ bool Device::place(transport::Context& from, wire::PortId port,
         switch (r.type) {
         case wire::RecordType::message: on_message(from, port, r); break;
         case wire::RecordType::fragment: on_fragment(from, port, r); break;
-        case wire::RecordType::granted: on_granted(from, r); break;
+        case wire::RecordType::granted:
+            if (r.flags & wire::kToFetch)
+                on_fetched_bytes(from, r.granted.grant, r.granted.offset, r.payload);
+            else
+                on_granted(from, r);
+            break;
         case wire::RecordType::grant: {
             CompletionEntry& e = new_entry(EntryKind::grant);
             e.flow = r.grant.flow;
@@ -114,7 +127,16 @@ bool Device::place(transport::Context& from, wire::PortId port,
             push_entry();
             break;
         }
-        case wire::RecordType::abort: on_abort(from, port, r); break;
+        case wire::RecordType::abort:
+            if (r.flags & wire::kRemote)
+                on_remote_abort(from, port, r.abort);
+            else
+                on_abort(from, port, r);
+            break;
+        case wire::RecordType::write: on_write(from, port, r); break;
+        case wire::RecordType::read: on_read(from, port, r); break;
+        case wire::RecordType::atomic: on_atomic(from, port, r); break;
+        case wire::RecordType::answer: on_answer(from, r); break;
         }
     }
     return true;

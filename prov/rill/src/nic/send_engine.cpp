@@ -10,6 +10,19 @@ namespace {
 // An ended destination is tried again this often while somebody sends to it.
 constexpr Duration kKnockInterval = std::chrono::seconds(1);
 
+// The list has the operands of all ranges of an atomic operation, and behind them what they are
+// compared with.
+void copy_operands(const SendEntry& e, std::vector<std::byte>& out) {
+    const RemoteRange& range = *e.remote;
+    if (range.op == wire::AtomicOp::read) return;
+    const bool compares = range.kind == wire::AtomicKind::compare;
+    const size_t bytes = range.length;
+    out.resize(compares ? 2 * bytes : bytes);
+    const IovView list{e.iov, e.iov_count};
+    gather(list, range.offset, {out.data(), bytes});
+    if (compares) gather(list, range.total + range.offset, {out.data() + bytes, bytes});
+}
+
 } // namespace
 
 Outbox& Device::outbox(transport::Context& context) {
@@ -92,6 +105,12 @@ void Device::notify(transport::Context& to, uint32_t flow, uint32_t msg_no, Stat
 }
 
 void Device::start(QueuePair* qp, const SendEntry& entry, Instant now) {
+    if (entry.op == SendOp::done && (entry.flags & kSendRemote)) {
+        RemoteFlow* f = remote_flows_.find({entry.grant.slot, entry.grant.generation});
+        if (f && f->peer->preferred)
+            notify(*f->peer->preferred, f->number, entry.msg_no, static_cast<Status>(entry.status));
+        return;
+    }
     if (entry.op == SendOp::done || entry.op == SendOp::grant) {
         RxFlow* f = flows_.at(entry.target);
         transport::Context* c = f ? f->peer->preferred : nullptr;
@@ -119,12 +138,20 @@ void Device::start(QueuePair* qp, const SendEntry& entry, Instant now) {
     SendWork* w = works_.make();
     w->entry = entry;
     w->queue_pair = qp ? qp->number : kNoQueuePair;
+    bool ranged =
+        entry.op == SendOp::write || entry.op == SendOp::read || entry.op == SendOp::atomic;
+    if (ranged) {
+        w->remote_work = std::make_unique<RemoteWork>();
+        w->remote_work->range = *entry.remote;
+        if (entry.op == SendOp::atomic) copy_operands(entry, w->remote_work->bytes);
+    }
     if (!c) {
         drop(*w);
         return;
     }
     w->remote = h.remote;
-    if (entry.flags & kSendFirst) w->source = wire::to_source(qp->address, qp->number);
+    if ((entry.flags & kSendFirst) || (entry.op == SendOp::write && (entry.flags & kSendImmediate)))
+        w->source = wire::to_source(qp->address, qp->number);
     queue(*c, *w);
 }
 
@@ -162,9 +189,14 @@ void Device::drop(SendWork& w) {
 void Device::flush_sent() {
     while (SendWork* w = sent_.front()) {
         if (completions_.full()) return;
-        CompletionEntry& e = new_entry(EntryKind::sent);
-        e.request = w->entry.request;
-        push_entry();
+        if (w->entry.flags & kSendFetch) {
+            read_answered(*w);
+        } else {
+            CompletionEntry& e = new_entry(EntryKind::sent);
+            e.status = w->entry.status;
+            e.request = w->entry.request;
+            push_entry();
+        }
         sent_.pop_front();
         works_.free(w);
     }
@@ -223,8 +255,7 @@ void Device::opened(transport::Context& context, transport::Peer& peer, uint32_t
     h.opening = nullptr;
     adopt(h, peer, queue_pair);
     box.for_each([&](SendWork& w) {
-        bool addressed = w.entry.op == SendOp::message || w.entry.op == SendOp::abort;
-        if (addressed && w.remote == 0) w.remote = queue_pair;
+        if (w.addressed() && w.remote == 0) w.remote = queue_pair;
     });
 }
 
@@ -271,8 +302,35 @@ void Device::ended(transport::Context& context, Status why) {
         else
             start_watch(f);
     });
+    remote_flows_.for_each([&](RemoteFlow& f) {
+        bool here = f.context == &context;
+        if (here) f.context = nullptr;
+        if (why != Status::ok && (here || (f.peer == peer && !peer->preferred)))
+            free_remote_flow(f);
+    });
     if (box) outboxes_.free(box);
     context.client_data = nullptr;
+}
+
+// Memory that a packet was to carry cannot be read any more.
+void Device::slice_failed(void* owner) {
+    auto& w = *static_cast<SendWork*>(owner);
+    if (w.entry.flags & kSendFetch) {
+        fail_answer(w, Status::bad_address);
+        return;
+    }
+    w.entry.status = static_cast<uint8_t>(Status::bad_address);
+    cut_off(w);
+}
+
+// No packet carries anything of this work any more; what comes of that is in finish_work().
+void Device::cut_off(SendWork& w) {
+    List<SendWork, OutboxTag>::remove(w); // from an outbox, or from those that wait to be told
+    w.cut = true;
+    if (w.packets == 0)
+        finish_work(w);
+    else
+        transport_.forget(&w); // releases the slices, the last of them ends the work
 }
 
 bool Device::knows(const wire::Address& from) const {

@@ -48,6 +48,10 @@ namespace rill::obs {
     X(drop_stale, "records of messages that are over")                                             \
     X(drop_no_queue_pair, "records for an endpoint that does not exist")                           \
     X(drop_bad_grant, "granted data whose grant does not exist or is out of bounds")               \
+    X(remote_writes, "RMA writes of peers that were done here")                                    \
+    X(remote_reads, "RMA reads of peers that were answered here")                                  \
+    X(remote_atomics, "atomic operations of peers that were executed here")                        \
+    X(remote_refused, "accesses of peers refused for their key, range, rights or memory")          \
     X(contexts_opened, "transport contexts opened by us")                                          \
     X(contexts_accepted, "transport contexts opened by peers")                                     \
     X(peers_unreachable, "peers that never answered")                                              \

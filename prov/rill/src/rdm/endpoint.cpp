@@ -18,10 +18,19 @@ void Endpoint::close(Instant now) {
     if (receives_->queue_pair() == number_) receives_->close();
     sends_->close(now);
     module_.endpoints_[number_] = nullptr;
+    module_.forget_deferred(number_);
 }
 
 Status Endpoint::send(const SendRequest& request, Instant now) {
     return sends_->send(request, now);
+}
+
+Status Endpoint::rma(const RmaRequest& request, Instant now) {
+    return sends_->rma(request, now);
+}
+
+Status Endpoint::atomic(const AtomicRequest& request, Instant now) {
+    return sends_->atomic(request, now);
 }
 
 Status Endpoint::receive(const RecvRequest& request, Instant now) {

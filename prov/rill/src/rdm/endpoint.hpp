@@ -30,6 +30,10 @@ public:
     // again: the send queue or the completion queue is full (progress was made in the call);
     // invalid: unknown destination, too many iov entries; too_long: inject over kInjectBytesMax.
     [[nodiscard]] Status send(const SendRequest& request, Instant now);
+    // Likewise; invalid also for lists that are not equally long, too_long also for operands over
+    // wire::kAtomicBytesMax.
+    [[nodiscard]] Status rma(const RmaRequest& request, Instant now);
+    [[nodiscard]] Status atomic(const AtomicRequest& request, Instant now);
     [[nodiscard]] Status receive(const RecvRequest& request, Instant now);
     // Looks for an unexpected message; the answer is a completion (not_found: none).
     [[nodiscard]] Status peek(const PeekRequest& request, Instant now);

@@ -4,6 +4,8 @@ rill_core_sources += \
 	%D%/module.cpp %D%/module.hpp \
 	%D%/peek.cpp \
 	%D%/receive_side.cpp %D%/receive_side.hpp \
+	%D%/remote_events.cpp \
+	%D%/remote_operations.cpp \
 	%D%/request.hpp \
 	%D%/send_side.cpp %D%/send_side.hpp \
 	%D%/shared_receive.cpp

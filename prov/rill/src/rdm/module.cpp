@@ -148,6 +148,10 @@ bool Module::drain(Instant now) {
         on_event(event, now);
         any = true;
     }
+    if (!deferred_.empty()) any |= retry_deferred(now);
+    if (any && fences_ > 0)
+        for (Endpoint* ep : endpoints_)
+            if (ep) ep->sends_->release(now);
     return any;
 }
 
@@ -213,7 +217,8 @@ void Module::dispatch(const nic::CompletionEntry& e, Instant now) {
         break;
     }
     case nic::EntryKind::sent:
-        if (SendOperation* op = send_operations_.at(e.request)) SendSide::on_sent(*this, *op);
+        if (SendOperation* op = send_operations_.at(e.request))
+            SendSide::on_sent(*this, *op, static_cast<Status>(e.status), now);
         break;
     case nic::EntryKind::grant:
         if (SendFlow* f = send_flows_.find(e.flow)) SendSide::on_grant(*this, *f, e, now);
@@ -225,6 +230,8 @@ void Module::dispatch(const nic::CompletionEntry& e, Instant now) {
     case nic::EntryKind::canceled:
         if (ReceiveOperation* op = receive_operations_.at(e.request)) op->side->on_canceled(*op);
         break;
+    case nic::EntryKind::fetched: SendSide::on_fetched(*this, e); break;
+    case nic::EntryKind::remote: on_remote(e, now); break;
     }
 }
 

@@ -14,7 +14,9 @@
 #include "wire/link.hpp"
 
 #include <cstdint>
+#include <deque>
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
 namespace rill::rdm {
@@ -60,6 +62,9 @@ public:
     void leave(Instant now);
     bool left(Instant now) const;
 
+    // Who is told of peers' accesses to the region of that key; null: nobody any more.
+    void watch_memory(uint64_t key, const RegionEvents* events);
+
     nic::Device& device() { return *device_; }
     const ModuleConfig& config() const { return config_; }
 
@@ -73,6 +78,7 @@ public:
     bool drain(Instant now); // the device's completion ring and events
     // A peer may be silent because it is dead: from the next review on it is watched.
     void want_review() { review_wanted_ = true; }
+    void count_fence(int change) { fences_ = static_cast<uint32_t>(int(fences_) + change); }
     void free_send_flow(SendFlow& f);
     void set_arrival(wire::GrantId inbound, Arrival* a);
     template <class F>
@@ -89,6 +95,10 @@ private:
     ReceiveFlow& receive_flow(uint32_t slot);
     void dispatch(const nic::CompletionEntry& e, Instant now);
     void on_event(const nic::Event& e, Instant now);
+    void on_remote(const nic::CompletionEntry& e, Instant now);
+    void count_access(const nic::CompletionEntry& e);
+    bool retry_deferred(Instant now);
+    void forget_deferred(uint32_t queue_pair);
     void names_changed(const AddressVector& av);
     Duration review_interval() const { return config_.transport.peer_timeout / 16; }
     Instant review_deadline() const;
@@ -105,6 +115,9 @@ private:
     Pool<ReceiveFlow> receive_flows_{UINT32_MAX};
     std::vector<ReceiveFlow*> flow_by_slot_;
     std::vector<Arrival*> arrival_by_inbound_;
+    std::unordered_map<uint64_t, const RegionEvents*> region_events_;
+    std::deque<nic::CompletionEntry> deferred_; // `remote` ones that wait for room in a queue
+    uint32_t fences_ = 0; // destinations that something waits for behind a fence
     bool review_wanted_ = false;
     uint32_t watched_flows_ = 0; // as of the last review
     Instant reviewed_at_{};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "util/status.hpp"
+#include "wire/packet.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -20,6 +21,7 @@ enum class Level : uint8_t { inject, transmit, delivery };
 
 inline constexpr size_t kIovMax = 16; // entries of a scatter list in one operation
 inline constexpr size_t kInjectBytesMax = 256;
+inline constexpr size_t kRangesMax = 8; // ranges of remote memory in one operation
 
 class CompletionSink;
 
@@ -35,7 +37,55 @@ struct SendRequest {
     bool tagged = false;
     bool has_data = false;
     bool inject = false; // copy the payload now: the buffer is the program's on return
+    bool fence = false;  // wait until all earlier operations to the destination have ended
     bool report = true;  // write a completion on success (errors are always reported)
+};
+
+// A range of a memory region of the destination's. `address` is an offset or a virtual address, as
+// its owner registered it.
+struct RemoteMemory {
+    uint64_t address = 0;
+    uint64_t length = 0; // bytes
+    uint64_t key = 0;
+};
+
+// RMA: the ranges together are as long as the scatter list.
+struct RmaRequest {
+    const iovec* iov = nullptr;
+    size_t iov_count = 0;
+    const RemoteMemory* ranges = nullptr;
+    size_t range_count = 0;
+    SourceId destination = 0;
+    uint64_t data = 0; // for the destination's completion queue
+    void* context = nullptr;
+    Level level = Level::transmit;
+    bool read = false;
+    bool has_data = false;
+    bool inject = false;
+    bool fence = false;
+    bool report = true;
+};
+
+// An atomic operation: the ranges, the operands, the compare list and the results are equally long
+// (lists that the operation does not have are empty). Operands and what they are compared with are
+// copied.
+struct AtomicRequest {
+    const iovec* operands = nullptr;
+    size_t operand_count = 0;
+    const iovec* compares = nullptr;
+    size_t compare_count = 0;
+    const iovec* results = nullptr;
+    size_t result_count = 0;
+    const RemoteMemory* ranges = nullptr;
+    size_t range_count = 0;
+    wire::AtomicOp op{};
+    wire::AtomicType type{};
+    wire::AtomicKind kind{};
+    SourceId destination = 0;
+    void* context = nullptr;
+    Level level = Level::transmit;
+    bool fence = false;
+    bool report = true;
 };
 
 struct RecvRequest {
@@ -74,6 +124,8 @@ enum CompletionKind : uint32_t {
     kWrite = 1 << 8,        // RMA write, base atomic: ours
     kRemoteRead = 1 << 9,   // the same, of a peer's
     kRemoteWrite = 1 << 10,
+    kRma = 1 << 11,
+    kAtomic = 1 << 12,
 };
 
 struct Completion {
@@ -95,6 +147,14 @@ class EventCounter {
 public:
     virtual ~EventCounter() = default;
     virtual void count(Status status) = 0;
+};
+
+// A memory region, as far as it wants to know what peers do to it. Null: nothing counts that.
+class RegionEvents {
+public:
+    virtual ~RegionEvents() = default;
+    virtual EventCounter* remote_reads() const = 0;
+    virtual EventCounter* remote_writes() const = 0;
 };
 
 // Where completions go: one for an endpoint's transmit side, one for its receive side, which also

@@ -25,58 +25,62 @@ SendFlow* SendFlowTable::find(uint32_t number) {
     return f && f->number == number ? f : nullptr;
 }
 
-SendFlow* SendSide::flow_to(uint32_t handle) {
+// A fresh operation in the flow of its destination. again: the queue is full (progress was made).
+Status SendSide::begin(SourceId destination, bool remote, SendOperation*& out, Instant now) {
+    uint32_t handle = av_.handle(destination);
+    if (handle == AddressVector::kNoHandle) return Status::invalid;
+    SendOperation* op = nullptr;
+    if (in_queue_ < module_.config().send_depth && sink_.has_room())
+        op = module_.send_operations().make();
+    if (!op) {
+        module_.progress(now, false);
+        return Status::again;
+    }
     if (handle >= by_handle_.size()) by_handle_.resize(handle + 1);
-    SendFlow*& f = by_handle_[handle];
-    if (!f) f = module_.send_flows().make(*this, handle);
-    return f;
+    Destination& d = by_handle_[handle];
+    SendFlow*& flow = remote ? d.remote : d.messages;
+    if (!flow) flow = module_.send_flows().make(*this, handle);
+    if (!flow) {
+        module_.send_operations().free(op);
+        return Status::no_memory;
+    }
+    flow->remote = remote;
+    op->flow = flow;
+    op->msg_no = flow->next_no++;
+    flow->operations.push_back(op);
+    ++in_queue_;
+    out = op;
+    return Status::ok;
 }
 
-void SendSide::prepare(SendOperation& op, const SendRequest& r, uint64_t length) {
-    op.sink = r.sink;
-    op.context = r.context;
+// Few bytes are copied, of more the list.
+void SendSide::copy_in(SendOperation& op, const iovec* iov, size_t count, uint64_t length) {
     op.length = length;
-    op.level = r.level;
-    op.tagged = r.tagged;
-    op.report = r.report;
     op.is_inline = length <= kInjectBytesMax;
     if (op.is_inline) {
-        gather({r.iov, static_cast<uint32_t>(r.iov_count)}, 0, {op.inline_bytes, size_t(length)});
+        gather({iov, static_cast<uint32_t>(count)}, 0, {op.inline_bytes, size_t(length)});
         op.inline_iov = {op.inline_bytes, size_t(length)};
         op.iov_count = 1;
     } else {
-        std::copy_n(r.iov, r.iov_count, op.iov);
-        op.iov_count = static_cast<uint8_t>(r.iov_count);
-        op.readers = 1;
+        std::copy_n(iov, count, op.iov);
+        op.iov_count = static_cast<uint8_t>(count);
     }
 }
 
 Status SendSide::send(const SendRequest& r, Instant now) {
     if (r.iov_count > kIovMax) return Status::invalid;
-    uint32_t handle = av_.handle(r.destination);
-    if (handle == AddressVector::kNoHandle) return Status::invalid;
     uint64_t length = total_bytes({r.iov, static_cast<uint32_t>(r.iov_count)});
     if (r.inject && length > kInjectBytesMax) return Status::too_long;
-    if (in_queue_ >= module_.config().send_depth || !sink_.has_room()) {
-        module_.progress(now, false);
-        return Status::again;
-    }
-    SendOperation* op = module_.send_operations().make();
-    if (!op) {
-        module_.progress(now, false);
-        return Status::again;
-    }
-    SendFlow* flow = flow_to(handle);
-    if (!flow) {
-        module_.send_operations().free(op);
-        return Status::no_memory;
-    }
-    prepare(*op, r, length);
-    op->flow = flow;
-    op->msg_no = flow->next_no++;
-    flow->operations.push_back(op);
-    ++in_queue_;
+    SendOperation* op;
+    if (Status s = begin(r.destination, false, op, now); !is_ok(s)) return s;
+    op->sink = r.sink;
+    op->context = r.context;
+    op->level = r.level;
+    op->kinds = kSend | (r.tagged ? kTaggedKind : kMsg);
+    op->report = r.report;
+    copy_in(*op, r.iov, r.iov_count, length);
 
+    const uint32_t handle = op->flow->handle;
     nic::SendEntry e;
     e.op = nic::SendOp::message;
     e.flags = (r.tagged ? nic::kSendTagged : 0) | (r.has_data ? nic::kSendImmediate : 0) |
@@ -84,7 +88,7 @@ Status SendSide::send(const SendRequest& r, Instant now) {
               (op->is_inline ? nic::kSendInline : 0) | (op->msg_no == 0 ? nic::kSendFirst : 0);
     e.request = module_.send_operations().handle(op).slot;
     e.target = handle;
-    e.flow = flow->number;
+    e.flow = op->flow->number;
     e.msg_no = op->msg_no;
     e.tag = r.tag;
     e.immediate = r.data;
@@ -94,21 +98,68 @@ Status SendSide::send(const SendRequest& r, Instant now) {
                       : std::min<uint64_t>(length, module_.device().unscheduled_limit(handle)));
     e.iov = op->iov;
     e.iov_count = op->iov_count;
-    // Completed in advance: the buffer was copied, which is all that this level promises.
-    if (op->level == Level::inject && op->is_inline && op->report) {
-        report(*op);
-        op->reported = true;
+    report_in_advance(*op);
+    submit(*op, e, r.fence, now);
+    return Status::ok;
+}
+
+// The buffer was copied, which is all that this level promises.
+void SendSide::report_in_advance(SendOperation& op) {
+    if (op.level != Level::inject || !op.is_inline || op.fetches() || !op.report) return;
+    report(op);
+    op.reported = true;
+}
+
+// To the device, unless a fence is up or has to be.
+void SendSide::submit(SendOperation& op, const nic::SendEntry& e, bool fence, Instant now) {
+    Destination& d = by_handle_[op.flow->handle];
+    if (d.held || (fence && d.active > 0)) [[unlikely]] {
+        if (!d.held) {
+            d.held = std::make_unique<std::deque<Held>>();
+            module_.count_fence(1);
+        }
+        d.held->push_back({&op, e, fence});
+        return;
     }
-    module_.post_send(queue_pair_, e, now);
+    launch(op, e, now);
     module_.device().flush(now);
     module_.want_review();
-    return Status::ok;
+}
+
+void SendSide::launch(SendOperation& op, const nic::SendEntry& e, Instant now) {
+    ++by_handle_[op.flow->handle].active;
+    op.launched = true;
+    if (op.remote) return launch_ranges(op, e, now);
+    op.readers = op.is_inline ? 0 : 1;
+    module_.post_send(queue_pair_, e, now);
+}
+
+void SendSide::release(Instant now) {
+    for (Destination& d : by_handle_)
+        if (d.held) release_held(d, now);
+}
+
+void SendSide::release_held(Destination& d, Instant now) {
+    while (!d.held->empty()) {
+        const Held& next = d.held->front();
+        if (next.fence && d.active > 0) return;
+        launch(*next.op, next.entry, now);
+        d.held->pop_front();
+    }
+    drop_held(d);
+    module_.want_review();
+}
+
+void SendSide::drop_held(Destination& d) {
+    if (!d.held) return;
+    d.held.reset();
+    module_.count_fence(-1);
 }
 
 void SendSide::report(const SendOperation& op) {
     Completion c;
     c.context = op.context;
-    c.kinds = kSend | (op.tagged ? kTaggedKind : kMsg);
+    c.kinds = op.kinds;
     c.status = op.status;
     c.length = op.length;
     c.report = op.report;
@@ -118,6 +169,8 @@ void SendSide::report(const SendOperation& op) {
 // Takes an operation out of its flow, and the flow away when that was the last of one that is over.
 void SendSide::retire(Module& module, SendOperation& op) {
     SendFlow& f = *op.flow;
+    if (op.launched && f.side) --f.side->by_handle_[f.handle].active;
+    if (op.fetches() && op.launched) module.device().close_fetch(op.remote->fetch);
     f.operations[op.msg_no - f.base_no] = nullptr;
     while (!f.operations.empty() && !f.operations.front()) {
         f.operations.pop_front();
@@ -138,9 +191,37 @@ void SendSide::finish_if_over(Module& module, SendOperation& op) {
     retire(module, op);
 }
 
-void SendSide::on_sent(Module& module, SendOperation& op) {
+void SendSide::on_sent(Module& module, SendOperation& op, Status status, Instant now) {
     --op.readers;
+    if (!is_ok(status) && !op.done) { // the buffer is not the program's memory
+        op.done = true;
+        op.status = status;
+        abort(module, op, now);
+    }
     finish_if_over(module, op);
+}
+
+void SendSide::on_fetched(Module& module, const nic::CompletionEntry& e) {
+    SendOperation* op = module.send_operations().at(e.request);
+    if (!op || op->done || !op->fetches() || op->remote->fetch != e.inbound) return;
+    op->done = true;
+    op->status = static_cast<Status>(e.status);
+    finish_if_over(module, *op);
+}
+
+// The rest of it will not come.
+void SendSide::abort(Module& module, SendOperation& op, Instant now) {
+    const SendFlow& f = *op.flow;
+    nic::SendEntry e;
+    e.op = nic::SendOp::abort;
+    if (f.remote)
+        e.flags = nic::kSendRemote;
+    else if (op.msg_no == 0)
+        e.flags = nic::kSendFirst;
+    e.target = f.handle;
+    e.flow = f.number;
+    e.msg_no = op.msg_no;
+    module.post_send(f.side ? f.side->queue_pair_ : nic::kNoQueuePair, e, now);
 }
 
 void SendSide::on_done(Module& module, SendFlow& flow, uint32_t msg_no, uint32_t count,
@@ -189,28 +270,31 @@ void SendSide::on_grant(Module& module, SendFlow& flow, const nic::CompletionEnt
 }
 
 void SendSide::forget_destination(uint32_t handle) {
-    if (handle < by_handle_.size()) by_handle_[handle] = nullptr;
+    if (handle >= by_handle_.size()) return;
+    Destination& d = by_handle_[handle];
+    d.messages = d.remote = nullptr;
+    drop_held(d);
 }
 
-// What is inline goes on without us; the rest is aborted, and nobody reads its buffers any more once
-// the device has destroyed the queue pair.
+// What was copied goes on without us (behind a fence it goes now); the rest is aborted, and nobody
+// reads its buffers any more once the device has destroyed the queue pair. Results that still come
+// find no place.
 void SendSide::close(Instant now) {
+    const auto goes_on = [](const SendOperation& op) { return op.is_inline && !op.fetches(); };
+    for (Destination& d : by_handle_) {
+        if (d.held)
+            for (const Held& h : *d.held)
+                if (goes_on(*h.op)) launch(*h.op, h.entry, now);
+        drop_held(d);
+    }
     std::vector<SendFlow*> flows;
     module_.send_flows().for_each([&](SendFlow& f) {
         if (f.side == this) flows.push_back(&f);
     });
-    for (SendFlow* f : flows) {
-        for (SendOperation* op : f->operations) {
-            if (!op || op->is_inline || op->done) continue;
-            nic::SendEntry e;
-            e.op = nic::SendOp::abort;
-            if (op->msg_no == 0) e.flags = nic::kSendFirst;
-            e.target = f->handle;
-            e.flow = f->number;
-            e.msg_no = op->msg_no;
-            module_.post_send(queue_pair_, e, now);
-        }
-    }
+    for (SendFlow* f : flows)
+        for (SendOperation* op : f->operations)
+            if (op && !op->done && op->launched && !op->is_inline && !op->fetches())
+                abort(module_, *op, now);
     module_.device().destroy_queue_pair(queue_pair_, now);
     for (SendFlow* f : flows) {
         f->side = nullptr;
@@ -220,7 +304,7 @@ void SendSide::close(Instant now) {
         }
         auto pending = f->operations;
         for (SendOperation* op : pending)
-            if (op && (!op->is_inline || op->done)) retire(module_, *op);
+            if (op && (!goes_on(*op) || op->done)) retire(module_, *op);
     }
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #include "transport/transport.hpp"
+#include "util/guarded_copy.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 
 // How packets leave: filled, put into trains, handed to the link; and what is sent again.
@@ -40,6 +42,10 @@ Transport::Sent Transport::send_train(Context& context, bool flush, Instant now)
             take_back(context);
             return {Stop::train, 0};
         }
+        packets_left(context, true, now);
+        break;
+    case Status::bad_address:
+        if (drop_unreadable(context)) return {Stop::train, 0};
         [[fallthrough]];
     default: packets_left(context, true, now);
     }
@@ -182,6 +188,24 @@ void Transport::take_back(Context& context) {
         context.left_flight(packet);
         context.pending_.push_front(packet);
     }
+}
+
+// Payload that cannot be read any more is taken out, and its train back. false: all can be read.
+bool Transport::drop_unreadable(Context& context) {
+    std::array<void*, wire::kTrainPacketsMax> owners;
+    size_t count = 0;
+    for (size_t i = 0; i < train_.packets(); ++i) {
+        const Outgoing& p = *train_.packet(i);
+        const Slice& s = p.slice;
+        if (p.owner && !is_readable({s.iov, s.iov_count}, s.offset, s.bytes))
+            owners[count++] = p.owner;
+    }
+    if (count == 0) return false;
+    take_back(context);
+    for (size_t i = 0; i < count; ++i)
+        if (std::find(owners.begin(), owners.begin() + i, owners[i]) == owners.begin() + i)
+            client_.slice_failed(owners[i]);
+    return true;
 }
 
 // false: the link says nothing smaller than what we send.

@@ -60,6 +60,9 @@ public:
     virtual bool has_records(const Context& to, bool flush) const = 0;
     // Nothing reads the slice of `owner`'s packet any more (acknowledged, or the context ended).
     virtual void slice_released(void* owner) = 0;
+    // The kernel could not read a slice of `owner`'s packets: its memory is gone. The client calls
+    // forget(owner).
+    virtual void slice_failed(void* owner) = 0;
     // The answer to an opening: which device, and which of its queue pairs has the address.
     virtual void opened(Context& context, Peer& peer, uint32_t queue_pair) = 0;
     // No more packets will pass. unreachable: it never answered; dead; gone: the peer took leave.
@@ -194,6 +197,7 @@ private:
                     PacketSize size, Instant now);
     void packets_left(Context& context, bool failed, Instant now);
     void take_back(Context& context);
+    bool drop_unreadable(Context& context);
     bool shrink_packets(Context& context, const wire::Address& to);
     void release(Outgoing& packet);
     void tail_probe(Context& context, Instant now);

@@ -25,6 +25,8 @@ const char* to_string(Status s) {
     case Status::unsupported: return "unsupported";
     case Status::io_error: return "input/output error";
     case Status::address_in_use: return "address in use";
+    case Status::bad_access: return "access that the memory region does not allow";
+    case Status::bad_address: return "memory not mapped, or read-only";
     }
     return "unknown status";
 }

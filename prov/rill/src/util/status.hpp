@@ -28,6 +28,8 @@ enum class Status : uint8_t {
     unsupported = 17,
     io_error = 18,
     address_in_use = 19,
+    bad_access = 20,  // the memory region does not allow that kind of access
+    bad_address = 21, // memory that is not mapped, or read-only
 };
 
 constexpr bool is_ok(Status s) {

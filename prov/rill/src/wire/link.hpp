@@ -53,7 +53,8 @@ public:
 
     // Sends a train. ok: handed over, whatever happens to it afterwards. again: the kernel has no
     // room now, nothing was sent. too_long: packets of this size cannot leave (nothing was sent);
-    // the caller rebuilds with max_packet_bytes(). Anything else counts as loss.
+    // the caller rebuilds with max_packet_bytes(). bad_address: part of the memory that the train
+    // names cannot be read; nothing was sent. Anything else counts as loss.
     [[nodiscard]] virtual Status send(const TxTrain& train) = 0;
 
     // How long after `again` there may be room.

@@ -90,6 +90,14 @@ bool RecordReader::next(RecordView& out) {
         fits = take(rest_, out.abort);
         if (fits && (h.flags & kSource)) fits = take(rest_, out.source);
         break;
+    case RecordType::write:
+        fits = take(rest_, out.write);
+        if (fits && (h.flags & kImmediate))
+            fits = take(rest_, out.immediate) && take(rest_, out.source);
+        break;
+    case RecordType::read: fits = take(rest_, out.read); break;
+    case RecordType::atomic: fits = take(rest_, out.atomic); break;
+    case RecordType::answer: fits = take(rest_, out.answer); break;
     }
     if (!fits || rest_.size() < h.length) return false;
     out.payload = rest_.first(h.length);

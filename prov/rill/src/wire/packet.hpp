@@ -7,6 +7,7 @@
 
 #include "util/seq.hpp"
 #include "wire/address.hpp"
+#include "wire/atomic.hpp"
 
 #include <array>
 #include <bit>
@@ -105,6 +106,10 @@ enum class RecordType : uint8_t {
     grant = 4,
     done = 5,  // completion notice of the receiver's software module, with a status
     abort = 6, // the sender dropped the message
+    write = 7, // bytes for a memory region of the receiver's
+    read = 8,  // asks for bytes of one
+    atomic = 9,
+    answer = 10, // to read and atomic: a status, or the bytes asked for if they are few
 };
 
 enum RecordFlags : uint8_t {
@@ -113,6 +118,8 @@ enum RecordFlags : uint8_t {
     kSource = 1 << 2,    // a SourceInfo follows (after the immediate): message number 0 of a flow,
                          // also when it is aborted: it may never have left
     kDelivery = 1 << 3,  // done is wanted only when the bytes are in the user's buffer
+    kToFetch = 1 << 4,   // granted: the grant names a fetch of the receiver's
+    kRemote = 1 << 5,    // abort: of a flow of remote operations
 };
 
 // Every record starts with these four bytes; `length` counts payload bytes behind the record and
@@ -199,6 +206,77 @@ struct Abort {
 };
 static_assert(sizeof(Abort) == 16);
 
+// ---- remote operations: on memory regions of the receiver ------------------------------------
+//
+// Their flows are apart from those of messages; `msg_no` counts operations of either kind. An
+// operation on several regions has one record (or more) for each: `total` is the bytes of all of
+// them, and it is over when so many have been worked on.
+
+// Each is self-contained, so that it can be placed in whatever order it comes. With kImmediate an
+// 8-byte immediate and a SourceInfo follow.
+struct Write {
+    RecordHeader h{RecordType::write};
+    uint32_t queue_pair = 0;
+    uint32_t flow = 0;
+    uint32_t msg_no = 0;
+    uint64_t key = 0;
+    uint64_t address = 0; // where the range starts: an offset or a virtual address, by region
+    uint64_t length = 0;  // of the range
+    uint64_t total = 0;
+    uint64_t offset = 0; // of this payload, in the range
+};
+static_assert(sizeof(Write) == 56);
+
+// Answered by granted records with kToFetch, or by an answer.
+struct Read {
+    RecordHeader h{RecordType::read};
+    uint32_t queue_pair = 0;
+    uint32_t flow = 0;
+    uint32_t msg_no = 0;
+    uint64_t key = 0;
+    uint64_t address = 0;
+    uint64_t length = 0;
+    uint64_t total = 0;
+    GrantId fetch;       // of the sender's
+    uint64_t offset = 0; // where the range lies in it
+};
+static_assert(sizeof(Read) == 64);
+
+enum class AtomicKind : uint8_t { base = 0, fetch = 1, compare = 2 };
+
+// The payload: operands (none for AtomicOp::read), then with AtomicKind::compare as many bytes to
+// compare with. A base operation ends by done, the others by an answer.
+struct Atomic {
+    RecordHeader h{RecordType::atomic};
+    uint32_t queue_pair = 0;
+    uint32_t flow = 0;
+    uint32_t msg_no = 0;
+    uint64_t key = 0;
+    uint64_t address = 0;
+    uint64_t length = 0; // bytes of the range that it works on
+    uint64_t total = 0;
+    GrantId fetch;
+    uint32_t offset = 0; // where the result lies in the fetch
+    uint32_t order = 0;  // counts atomics of the flow: they are executed in this order
+    AtomicOp op{};
+    AtomicType type{};
+    AtomicKind kind{};
+    uint8_t reserved[5] = {};
+};
+static_assert(sizeof(Atomic) == 72);
+
+struct Answer {
+    RecordHeader h{RecordType::answer}; // flags: the Status
+    uint32_t reserved = 0;
+    GrantId fetch;
+    uint64_t offset = 0; // of the payload, in the fetch
+};
+static_assert(sizeof(Answer) == 24);
+
+// Operands and what they are compared with, of one atomic operation: what fits into the smallest
+// packet (512 bytes, with hello) beside the record.
+inline constexpr size_t kAtomicBytesMax = 256;
+
 // ---- moving bytes ---------------------------------------------------------------------------
 
 template <class T>
@@ -244,6 +322,10 @@ struct RecordView {
         Grant grant;
         Done done;
         Abort abort;
+        Write write;
+        Read read;
+        Atomic atomic;
+        Answer answer;
     };
     uint64_t immediate = 0;
     SourceInfo source;

@@ -302,6 +302,7 @@ public:
         }
         return true;
     }
+    void slice_failed(void*) override {}
     void slice_released(void* owner) override {
         if (owners.erase(owner) != 1) ++released_wrongly;
     }

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+// What peers have done to our memory regions: told to the endpoint, to the region, and to the peer.
+#include "rdm/endpoint.hpp"
+#include "rdm/module.hpp"
+
+namespace rill::rdm {
+namespace {
+
+// Writes whose data found no room in the completion queue, and whose peers are told when they do.
+// Further ones are refused.
+constexpr size_t kDeferredMax = 65536;
+
+} // namespace
+
+void Module::watch_memory(uint64_t key, const RegionEvents* events) {
+    if (events)
+        region_events_[key] = events;
+    else
+        region_events_.erase(key);
+}
+
+void Module::on_remote(const nic::CompletionEntry& e, Instant now) {
+    Endpoint* ep = endpoints_[e.request];
+    if (!ep) return; // closed since
+    auto status = static_cast<Status>(e.status);
+    const bool full = (e.flags & nic::kRemoteImmediate) && !ep->receives_->has_room();
+    if (is_ok(status) && full) {
+        if (deferred_.size() < kDeferredMax) return deferred_.push_back(e);
+        status = Status::overrun;
+    }
+    if (is_ok(status)) {
+        const nic::RemoteFlow* f = device_->remote_flow(e.inbound);
+        ep->receives_->on_remote(e, f ? wire::from_source(f->source) : wire::Address());
+        count_access(e);
+    }
+    if (!(e.flags & nic::kRemoteNotice)) return;
+    nic::SendEntry d;
+    d.op = nic::SendOp::done;
+    d.flags = nic::kSendRemote;
+    d.status = static_cast<uint8_t>(status);
+    d.msg_no = e.msg_no;
+    d.count = 1;
+    d.grant = e.inbound;
+    post_send(e.request, d, now);
+}
+
+void Module::count_access(const nic::CompletionEntry& e) {
+    if (region_events_.empty()) return;
+    auto it = region_events_.find(e.tag);
+    if (it == region_events_.end()) return;
+    EventCounter* counter = e.flags & nic::kRemoteWasWritten ? it->second->remote_writes()
+                                                             : it->second->remote_reads();
+    if (counter) counter->count(Status::ok);
+}
+
+bool Module::retry_deferred(Instant now) {
+    bool any = false;
+    for (size_t n = deferred_.size(); n > 0; --n) {
+        const nic::CompletionEntry e = deferred_.front();
+        const Endpoint* ep = endpoints_[e.request];
+        if (ep && !ep->receives_->has_room()) return any; // nearly always of the same queue
+        deferred_.pop_front();
+        on_remote(e, now);
+        any = true;
+    }
+    return any;
+}
+
+void Module::forget_deferred(uint32_t queue_pair) {
+    std::erase_if(deferred_, [=](const auto& e) { return e.request == queue_pair; });
+}
+
+} // namespace rill::rdm

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#pragma once
+
+// Copies into and out of memory that may not be there: what a program registered may have been
+// unmapped or made read-only since. The kernel does the copying (process_vm_readv and
+// process_vm_writev on ourselves), so that a bad page is an answer and not a signal.
+
+#include "util/iov.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace rill {
+
+// Whether the kernel lets us: a sandbox may forbid these calls.
+bool guarded_copies_work();
+
+// The bytes [offset, offset + data.size()) of the list, which must cover them. false: part of the
+// memory cannot be written; some of the bytes before it may have been.
+[[nodiscard]] bool guarded_scatter(IovView list, uint64_t offset, std::span<const std::byte> data);
+
+// Likewise out of the list. false: part of the memory cannot be read.
+[[nodiscard]] bool guarded_gather(IovView list, uint64_t offset, std::span<std::byte> out);
+
+// Whether a range can be written now, or read now. Its content stays as it is.
+[[nodiscard]] bool is_writable(const std::byte* at, size_t bytes);
+[[nodiscard]] bool is_readable(const std::byte* at, size_t bytes);
+
+// Likewise of bytes of a list.
+[[nodiscard]] bool is_writable(IovView list, uint64_t offset, size_t bytes);
+[[nodiscard]] bool is_readable(IovView list, uint64_t offset, size_t bytes);
+
+} // namespace rill
