@@ -104,6 +104,10 @@ void Oracle::endpoint_over(uint32_t endpoint, bool crashed, bool left) {
 // ---- sends --------------------------------------------------------------------------------------
 
 void Oracle::sent(uint32_t endpoint, const rdm::Completion& c) {
+    if (c.kinds & (rdm::kRma | rdm::kAtomic)) {
+        errors_ += !is_ok(c.status);
+        return remote_.completed(endpoint, c);
+    }
     const uint64_t id = id_of(c.context);
     if (id >= messages_.size()) return journal_.fail("a send completes that nobody posted");
     Message& m = messages_[id];
@@ -128,7 +132,6 @@ void Oracle::sent(uint32_t endpoint, const rdm::Completion& c) {
     }
 }
 
-// An error needs a reason, one of the codes for it, and must come in time.
 void Oracle::check_send_error(const Message& m) {
     const Party& from = parties_[m.from];
     const Party& to = parties_[m.to];
@@ -164,6 +167,7 @@ void Oracle::check_delivered(const Message& m) {
 // ---- receives -----------------------------------------------------------------------------------
 
 void Oracle::received(uint32_t endpoint, const rdm::Completion& c) {
+    if (c.kinds & rdm::kRma) return remote_.told(endpoint, c);
     const uint64_t id = id_of(c.context);
     if (id >= receives_.size()) return journal_.fail("a receive completes that nobody posted");
     Receive& r = receives_[id];
@@ -341,6 +345,7 @@ void Oracle::check_nothing_waits_for_the_dead() {
 }
 
 void Oracle::check_nothing_hangs() {
+    remote_.check_nothing_hangs();
     for (const Message& m : messages_)
         if (m.posted && !m.over && m.report && !parties_[m.from].over)
             journal_.fail("message %u from %u to %u hangs: %llu bytes, tag %llx%s", m.id, m.from,

@@ -5,6 +5,7 @@
 #include "sim/host.hpp"
 #include "sim/journal.hpp"
 #include "sim/payload.hpp"
+#include "sim/remote_ledger.hpp"
 #include "util/time.hpp"
 
 #include <cstdint>
@@ -103,7 +104,8 @@ struct Consumption {
 class Oracle final : public CompletionListener {
 public:
     Oracle(const EventQueue& clock, Journal& journal, const Network& network, Duration peer_timeout)
-        : clock_(clock), journal_(journal), network_(network), peer_timeout_(peer_timeout) {}
+        : clock_(clock), journal_(journal), network_(network), peer_timeout_(peer_timeout),
+          remote_(clock, journal, *this) {}
 
     // ---- what there is
     uint32_t add_party(uint32_t host);
@@ -129,6 +131,10 @@ public:
     void sent(uint32_t endpoint, const rdm::Completion& c) override;
     void received(uint32_t endpoint, const rdm::Completion& c) override;
 
+    RemoteLedger& remote() { return remote_; }
+    // An error needs a reason, one of the codes for it, and must come in time.
+    void check_send_error(const Message& m);
+
     // ---- what the driver wants to know
     std::deque<Message>& messages() { return messages_; }
     std::deque<Receive>& receives() { return receives_; }
@@ -150,7 +156,6 @@ private:
         std::vector<uint32_t> taken;    // consumptions, in order of the receives
     };
 
-    void check_send_error(const Message& m);
     void check_delivered(const Message& m);
     void peek_answered(Receive& r, const rdm::Completion& c);
     void ended_unmatched(Receive& r, const rdm::Completion& c);
@@ -172,6 +177,7 @@ private:
     Journal& journal_;
     const Network& network_;
     Duration peer_timeout_;
+    RemoteLedger remote_;
     bool flush_expected_ = false;
     std::vector<Party> parties_;
     std::vector<std::vector<rdm::SourceId>> names_; // by host and endpoint

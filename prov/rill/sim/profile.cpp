@@ -118,6 +118,7 @@ WorkProfile draw_work(Prng& r) {
     w.big = w.actions > 40 ? 0.002 : pick(r, {0.0, 0.02, 0.1, 0.3});
     w.late_names = r.chance(0.15) ? 0.3 : 0;
     w.tags = static_cast<uint32_t>(1 + r.below(4));
+    w.remote = pick(r, {0.0, 0.2, 0.5});
     return w;
 }
 

@@ -61,6 +61,7 @@ struct WorkProfile {
     double receives_first = 0.5; // how eagerly receives are posted before their messages
     double anonymous = 0.2;      // short messages without data
     double big = 0.02;           // messages over 64 KiB
+    double remote = 0;           // actions that are operations on remote memory
     double late_names = 0;       // address vector entries that come only while work is going on
     uint32_t tags = 3;
 };

@@ -50,6 +50,7 @@ void Program::fire(uint64_t) {
 }
 
 void Program::act() {
+    if (random_.chance(profile_.work.remote)) return act_remotely();
     const double what = random_.unit();
     if (what < 0.5) return wish_send();
     if (what < 0.86) return wish_receive();
@@ -251,6 +252,13 @@ rdm::RecvRequest Program::request_of(const Receive& r) const {
     q.tagged = r.tagged;
     q.multi = r.multi;
     return q;
+}
+
+// What is refused for want of room is not tried again: another one will be.
+void Program::act_remotely() {
+    const uint32_t to = draw_destination();
+    if (to == kNobody) return;
+    oracle_.remote().act(host_, *endpoint_object(), endpoint_, to, random_);
 }
 
 Status Program::try_receive() {

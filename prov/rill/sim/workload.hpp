@@ -37,6 +37,7 @@ private:
     enum class Wish : uint8_t { none, send, receive };
 
     void act();
+    void act_remotely();
     void wish_send();
     void wish_receive();
     void try_wish();

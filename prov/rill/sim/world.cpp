@@ -48,6 +48,7 @@ void World::build_hosts() {
     for (uint32_t h = 0; h < profile_.hosts.size(); ++h) {
         hosts_.push_back(std::make_unique<Host>(events_, journal_, network_.link(h), profile_.stack,
                                                 oracle_, random_.next()));
+        oracle_.remote().add_host(*hosts_[h]);
         for (uint32_t e = 0; e < profile_.hosts[h].endpoints; ++e) {
             const uint32_t number = oracle_.add_party(h);
             hosts_[h]->open_endpoint(number);
@@ -261,6 +262,7 @@ void World::check_memory() {
                           "envelopes",
                           h->number(), u.works, u.inbound,
                           static_cast<unsigned long long>(u.bounce_bytes), u.envelopes);
+        if (u.fetches) journal_.fail("host %u keeps %u fetches", h->number(), u.fetches);
         if (m.outstanding()) journal_.fail("host %u has something outstanding", h->number());
     }
 }
@@ -305,6 +307,7 @@ RunResult World::result() {
     totals_.seeds = 1;
     totals_.failed = journal_.failed();
     totals_.messages = oracle_.messages_received();
+    totals_.remote_operations = oracle_.remote().operations();
     totals_.bytes = oracle_.bytes_received();
     totals_.errors = oracle_.errors();
     totals_.packets = network_.counts();
@@ -328,6 +331,7 @@ RunResult World::run() {
     wait_for_deaths();
     cancel_leftovers();
     oracle_.check_matching();
+    oracle_.remote().check_memory();
     rest();
     leave_all();
     for (auto& h : hosts_)

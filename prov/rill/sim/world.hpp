@@ -21,6 +21,7 @@ struct Totals {
     uint64_t seeds = 0;
     uint64_t failed = 0;
     uint64_t messages = 0; // received
+    uint64_t remote_operations = 0;
     uint64_t bytes = 0;
     uint64_t errors = 0; // operations that ended with one, for a reason
     uint64_t stalls = 0;

@@ -49,6 +49,26 @@ rill_unit_tests += %D%/nic/outbox.t
 %C%_nic_outbox_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 %C%_nic_outbox_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
 
+rill_unit_tests += %D%/util/guarded_copy.t
+%C%_util_guarded_copy_t_SOURCES = %D%/util/guarded_copy.cpp
+%C%_util_guarded_copy_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+%C%_util_guarded_copy_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
+
+rill_unit_tests += %D%/nic/memory_regions.t
+%C%_nic_memory_regions_t_SOURCES = %D%/nic/memory_regions.cpp
+%C%_nic_memory_regions_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+%C%_nic_memory_regions_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
+
+rill_unit_tests += %D%/nic/atomic_ops.t
+%C%_nic_atomic_ops_t_SOURCES = %D%/nic/atomic_ops.cpp
+%C%_nic_atomic_ops_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+%C%_nic_atomic_ops_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
+
+rill_unit_tests += %D%/nic/outbox_remote.t
+%C%_nic_outbox_remote_t_SOURCES = %D%/nic/outbox_remote.cpp
+%C%_nic_outbox_remote_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+%C%_nic_outbox_remote_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
+
 check_PROGRAMS += $(rill_unit_tests)
 TESTS += $(rill_unit_tests)
 endif

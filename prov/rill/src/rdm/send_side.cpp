@@ -291,9 +291,11 @@ void SendSide::close(Instant now) {
     module_.send_flows().for_each([&](SendFlow& f) {
         if (f.side == this) flows.push_back(&f);
     });
+    // A message that has not left keeps its place in the order: the peer has to hear of it as well.
     for (SendFlow* f : flows)
         for (SendOperation* op : f->operations)
-            if (op && !op->done && op->launched && !op->is_inline && !op->fetches())
+            if (op && !op->done && !op->is_inline && !op->fetches() &&
+                (op->launched || !f->remote))
                 abort(module_, *op, now);
     module_.device().destroy_queue_pair(queue_pair_, now);
     for (SendFlow* f : flows) {

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#include "util/guarded_copy.hpp"
+
+#include <criterion/criterion.h>
+
+#include <array>
+#include <sys/mman.h>
+#include <vector>
+
+using namespace rill;
+
+namespace {
+
+constexpr size_t kPage = 4096;
+
+// Three pages, whose middle one is what a test makes of it.
+struct Pages {
+    std::byte* at = static_cast<std::byte*>(mmap(nullptr, 3 * kPage, PROT_READ | PROT_WRITE,
+                                                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    ~Pages() { munmap(at, 3 * kPage); }
+    void protect(int how) const { cr_assert_eq(mprotect(at + kPage, kPage, how), 0); }
+    iovec all() const { return {at, 3 * kPage}; }
+};
+
+} // namespace
+
+Test(guarded_copy, bytes_arrive_through_a_list) {
+    cr_assert(guarded_copies_work());
+    std::array<std::byte, 3> a{};
+    std::array<std::byte, 5> b{};
+    const iovec list[] = {{a.data(), 3}, {nullptr, 0}, {b.data(), 5}};
+    const std::vector<std::byte> in{std::byte{1}, std::byte{2}, std::byte{3}, std::byte{4}};
+    cr_assert(guarded_scatter({list, 3}, 2, in));
+    cr_assert_eq(a[2], std::byte{1});
+    cr_assert_eq(b[2], std::byte{4});
+    std::vector<std::byte> out(4);
+    cr_assert(guarded_gather({list, 3}, 2, out));
+    cr_assert(out == in);
+    cr_assert_not(guarded_gather({list, 3}, 5, out), "the list does not cover that");
+}
+
+Test(guarded_copy, memory_that_is_gone_is_an_answer) {
+    Pages pages;
+    const iovec all = pages.all();
+    std::vector<std::byte> bytes(2 * kPage);
+    for (const int how : {PROT_NONE, PROT_READ}) {
+        pages.protect(how);
+        cr_assert_not(guarded_scatter({&all, 1}, 100, bytes));
+        cr_assert_not(is_writable({&all, 1}, 100, bytes.size()));
+        cr_assert_eq(guarded_gather({&all, 1}, 100, bytes), how == PROT_READ);
+        cr_assert_eq(is_readable({&all, 1}, 100, bytes.size()), how == PROT_READ);
+    }
+    munmap(pages.at + kPage, kPage);
+    cr_assert_not(guarded_scatter({&all, 1}, kPage - 1, std::span(bytes).first(2)));
+    cr_assert_not(guarded_gather({&all, 1}, kPage - 1, std::span(bytes).first(2)));
+    cr_assert(guarded_scatter({&all, 1}, kPage - 2, std::span(bytes).first(2)));
+    cr_assert(is_writable(pages.at, kPage) && is_readable(pages.at, kPage));
+    cr_assert_not(is_writable(pages.at, kPage + 1));
+    cr_assert_not(is_readable(pages.at, kPage + 1));
+    cr_assert_not(is_writable(nullptr, 8));
+}
+
+Test(guarded_copy, looking_changes_nothing) {
+    Pages pages;
+    for (size_t i = 0; i < 3 * kPage; ++i)
+        pages.at[i] = std::byte(i * 7);
+    cr_assert(is_writable(pages.at + 1, 3 * kPage - 2));
+    for (size_t i = 0; i < 3 * kPage; ++i)
+        cr_assert_eq(pages.at[i], std::byte(i * 7));
+}
