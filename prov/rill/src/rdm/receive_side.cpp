@@ -480,9 +480,9 @@ void ReceiveSide::on_remote(const nic::CompletionEntry& e, const wire::Address& 
         c.kinds |= kRemoteData;
         c.data = e.immediate;
         c.length = e.total;
-        c.source = av_.find(source);
+        if (av_) c.source = av_->find(source);
     }
-    sink_.complete(c);
+    if (!sinks_.empty()) sinks_.front()->complete(c);
 }
 
 void ReceiveSide::on_flow_ended(ReceiveFlow& f, Status why, Instant now) {
