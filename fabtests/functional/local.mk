@@ -136,9 +136,11 @@ $(functional_impaired): $(srcdir)/%D%/impaired.sh Makefile
 
 # And once more over UDP alone, where how packets travel matters.
 functional_udp = \
+	%D%/udp-atomics.tap \
 	%D%/udp-completions.tap \
 	%D%/udp-messages.tap \
 	%D%/udp-multirecv.tap \
+	%D%/udp-rma.tap \
 	%D%/udp-tagged.tap \
 	%D%/udp-threads.tap \
 	%D%/udp-waits.tap
@@ -151,9 +153,11 @@ $(functional_udp): $(srcdir)/%D%/udp.sh Makefile
 	printf '#!/bin/sh\nexec sh "%s" "./%s" "$$@"\n' '$(srcdir)/%D%/udp.sh' "$$program" > $@ && \
 	chmod +x $@
 
+%D%/udp-atomics.log: %D%/atomics.tap
 %D%/udp-completions.log: %D%/completions.tap
 %D%/udp-messages.log: %D%/messages.tap
 %D%/udp-multirecv.log: %D%/multirecv.tap
+%D%/udp-rma.log: %D%/rma.tap
 %D%/udp-tagged.log: %D%/tagged.tap
 %D%/udp-threads.log: %D%/threads.tap
 %D%/udp-waits.log: %D%/waits.tap

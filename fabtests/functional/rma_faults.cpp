@@ -3,6 +3,8 @@
 // Accesses that must fail: an error at the initiator, nothing at all at the target.
 #include "remote_cases.hpp"
 
+#include <cstdlib>
+
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -12,11 +14,14 @@ namespace {
 
 constexpr size_t page = 4096;
 
+// Far from where the kernel places what names no address: once unmapped, nothing else comes there.
 struct Pages {
     explicit Pages(size_t count) : bytes(count * page) {
+        static uintptr_t next = 0x200000000000;
         at = static_cast<uint8_t*>(
-            mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+            mmap(reinterpret_cast<void*>(next), bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
         check(at != MAP_FAILED, "mmap");
+        next += 2 * bytes;
     }
     ~Pages() { munmap(at, bytes); }
     Pages(const Pages&) = delete;
@@ -172,6 +177,7 @@ void closed_meanwhile() {
 // A buffer of our own that is not there.
 void own_buffer_unmapped() {
     only_rill("others do not look");
+    setenv("FI_RILL_SHM", "0", 1); // the kernel looks, when it is the kernel that copies
     Pair pair(remote_config());
     Bytes memory(64 * page);
     const Target target(pair.b(), memory.data(), memory.size());

@@ -29,6 +29,7 @@ bool piece_fits(const transport::Outgoing& p, size_t limit, size_t header, uint6
 void set_slice(transport::Outgoing& p, SendWork& w, uint64_t offset, size_t bytes) {
     p.slice = {w.entry.iov, w.entry.iov_count, static_cast<uint32_t>(bytes), offset};
     p.owner = &w;
+    p.guarded = w.remote_work && w.remote_work->pieces;
     ++w.packets;
 }
 

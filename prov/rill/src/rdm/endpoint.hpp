@@ -50,6 +50,10 @@ private:
     friend class AddressVector;
     explicit Endpoint(Module& module) : module_(module) {}
 
+    // A peer's operation on our memory is over; `source`: its endpoint, if it says.
+    void on_remote(const nic::CompletionEntry& e, const wire::Address& source);
+    bool has_room() const { return rx_->has_room(); }
+
     Module& module_;
     const AddressVector* av_ = nullptr; // null: a shared receive context, which has none
     CompletionSink* rx_ = nullptr;

@@ -472,19 +472,6 @@ void ReceiveSide::on_aborted(ReceiveFlow& f, Arrival* a, uint32_t msg_no, Instan
     }
 }
 
-void ReceiveSide::on_remote(const nic::CompletionEntry& e, const wire::Address& source) {
-    Completion c;
-    c.kinds = kRma | (e.flags & nic::kRemoteWasWritten ? kRemoteWrite : kRemoteRead);
-    c.report = e.flags & nic::kRemoteImmediate;
-    if (c.report) {
-        c.kinds |= kRemoteData;
-        c.data = e.immediate;
-        c.length = e.total;
-        if (av_) c.source = av_->find(source);
-    }
-    if (!sinks_.empty()) sinks_.front()->complete(c);
-}
-
 void ReceiveSide::on_flow_ended(ReceiveFlow& f, Status why, Instant now) {
     f.ended = true;
     ++f.live; // keeps the flow while its arrivals go

@@ -126,9 +126,6 @@ public:
     void on_filled(Arrival& a, Instant now);
     void on_aborted(ReceiveFlow& f, Arrival* a, uint32_t msg_no, Instant now);
     void on_canceled(ReceiveOperation& op);
-    // A peer's operation on our memory is over; `source`: its endpoint, if it says.
-    void on_remote(const nic::CompletionEntry& e, const wire::Address& source);
-    bool has_room() const { return sinks_.empty() || sinks_.front()->has_room(); }
     void on_flow_ended(ReceiveFlow& f, Status why, Instant now);
     void fail_destination(uint32_t handle, Status why, Instant now);
 
@@ -138,6 +135,7 @@ public:
 private:
     using ArrivalQueue = List<Arrival, QueueTag>;
 
+    bool has_room() const { return sinks_.empty() || sinks_.front()->has_room(); }
     void report(const Completion& c); // of no endpoint in particular
     void report(const ReceiveOperation& op, const Completion& c);
     ArrivalQueue& unexpected(bool tagged) { return tagged ? tagged_ : untagged_; }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 // What peers have done to our memory regions: told to the endpoint, to the region, and to the peer.
+#include "rdm/address_vector.hpp"
 #include "rdm/endpoint.hpp"
 #include "rdm/module.hpp"
 
@@ -12,6 +13,19 @@ constexpr size_t kDeferredMax = 65536;
 
 } // namespace
 
+void Endpoint::on_remote(const nic::CompletionEntry& e, const wire::Address& source) {
+    Completion c;
+    c.kinds = kRma | (e.flags & nic::kRemoteWasWritten ? kRemoteWrite : kRemoteRead);
+    c.report = e.flags & nic::kRemoteImmediate;
+    if (c.report) {
+        c.kinds |= kRemoteData;
+        c.data = e.immediate;
+        c.length = e.total;
+        c.source = av_->find(source);
+    }
+    rx_->complete(c);
+}
+
 void Module::watch_memory(uint64_t key, const RegionEvents* events) {
     if (events)
         region_events_[key] = events;
@@ -23,14 +37,14 @@ void Module::on_remote(const nic::CompletionEntry& e, Instant now) {
     Endpoint* ep = endpoints_[e.request];
     if (!ep) return; // closed since
     auto status = static_cast<Status>(e.status);
-    const bool full = (e.flags & nic::kRemoteImmediate) && !ep->receives_->has_room();
+    const bool full = (e.flags & nic::kRemoteImmediate) && !ep->has_room();
     if (is_ok(status) && full) {
         if (deferred_.size() < kDeferredMax) return deferred_.push_back(e);
         status = Status::overrun;
     }
     if (is_ok(status)) {
         const nic::RemoteFlow* f = device_->remote_flow(e.inbound);
-        ep->receives_->on_remote(e, f ? wire::from_source(f->source) : wire::Address());
+        ep->on_remote(e, f ? wire::from_source(f->source) : wire::Address());
         count_access(e);
     }
     if (!(e.flags & nic::kRemoteNotice)) return;
@@ -58,7 +72,7 @@ bool Module::retry_deferred(Instant now) {
     for (size_t n = deferred_.size(); n > 0; --n) {
         const nic::CompletionEntry e = deferred_.front();
         const Endpoint* ep = endpoints_[e.request];
-        if (ep && !ep->receives_->has_room()) return any; // nearly always of the same queue
+        if (ep && !ep->has_room()) return any; // nearly always of the same queue
         deferred_.pop_front();
         on_remote(e, now);
         any = true;

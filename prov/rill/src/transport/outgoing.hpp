@@ -40,6 +40,7 @@ struct Outgoing : ListHook<LossQueueTag> {
     uint8_t transmissions = 0;
     bool to_endpoint_port = false; // its records name queue pair 0: only the opened port knows it
     bool probe = false;            // last sent as a tail probe
+    bool guarded = false;          // the slice's memory may be gone: see wire::TxTrain
     uint16_t path = 0;             // of the last transmission, as are the three below
     uint16_t path_seq = 0;
     uint16_t copied_bytes = 0;

@@ -20,6 +20,7 @@ void TrainBuilder::clear() {
     iov_.clear();
     end_ = last_header_ = scratch_.get();
     packets_ = segment_ = last_ = total_ = 0;
+    guarded_ = false;
 }
 
 bool TrainBuilder::takes(size_t wire_bytes, size_t parts) const {
@@ -50,6 +51,7 @@ void TrainBuilder::add(const wire::Header& header, const wire::Hello* hello,
         iov_.push_back({start, bytes});
     if (packet && packet->slice.bytes) {
         add_slice(packet->slice);
+        guarded_ |= packet->guarded;
         bytes += packet->slice.bytes;
     }
     outgoing_[packets_++] = packet;
@@ -82,7 +84,7 @@ void TrainBuilder::flag_last(uint16_t flags) {
 }
 
 wire::TxTrain TrainBuilder::train(const wire::Address& to, uint16_t path, bool answerable) const {
-    return {to, path, answerable, segment_, total_, std::span(iov_)};
+    return {to, path, answerable, segment_, total_, std::span(iov_), guarded_};
 }
 
 } // namespace rill::transport

@@ -49,6 +49,7 @@ private:
     size_t segment_ = 0;
     size_t last_ = 0;
     size_t total_ = 0;
+    bool guarded_ = false;
 };
 
 } // namespace rill::transport

@@ -32,6 +32,7 @@ struct TxTrain {
     size_t segment_bytes = 0;
     size_t total_bytes = 0;
     std::span<const iovec> iov;
+    bool guarded = false; // some of the memory may not be there: reading it must be no signal
 };
 
 // What one receive brought: a coalesced run of packets of one sender. The bytes are valid until

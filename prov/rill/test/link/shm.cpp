@@ -72,7 +72,7 @@ Test(shm_ring, trains_come_whole_and_in_order_however_they_wrap) {
     while (read < 3000) {
         if (random.next() % 2) {
             Train t(written, size_of(written), 1 + random.next() % 70000);
-            if (w.write(t.tx)) ++written;
+            if (is_ok(w.write(t.tx))) ++written;
         } else {
             RxTrain out;
             for (size_t n = random.next() % 20; n > 0; --n) {
@@ -91,16 +91,16 @@ Test(shm_ring, full_is_an_answer_and_costs_nothing) {
     RingWriter w(*m);
     RingReader r(*m);
     uint32_t written = 0;
-    while (w.write(Train(written, 5000, 5000).tx))
+    while (is_ok(w.write(Train(written, 5000, 5000).tx)))
         ++written;
     cr_assert_gt(written, kRingBytes / 5000 - 3);
-    cr_assert_not(w.write(Train(0, 5000, 5000).tx));
+    cr_assert_not(is_ok(w.write(Train(0, 5000, 5000).tx)));
     RxTrain out;
     for (int i = 0; i < 3; ++i) // one for the train, the rest for the end of the ring and the zero
         cr_assert_eq(r.next(out), RingReader::Found::train);
-    cr_assert_not(w.write(Train(0, 5000, 5000).tx), "read, but still in use");
+    cr_assert_not(is_ok(w.write(Train(0, 5000, 5000).tx)), "read, but still in use");
     r.release();
-    cr_assert(w.write(Train(written, 5000, 5000).tx));
+    cr_assert(is_ok(w.write(Train(written, 5000, 5000).tx)));
     for (uint32_t i = 3; i <= written; ++i) {
         cr_assert_eq(r.next(out), RingReader::Found::train);
         cr_assert(Train::is(out, i, 5000));
@@ -120,11 +120,11 @@ Test(shm_ring, what_no_writer_writes_is_found_and_never_followed) {
     auto m = memory();
     RingWriter w(*m);
     uint32_t n = 0;
-    while (w.write(Train(n, 60000, 60000).tx))
+    while (is_ok(w.write(Train(n, 60000, 60000).tx)))
         ++n;
     for (uint64_t taken : {UINT64_MAX, uint64_t{2} * kRingBytes}) {
         m->control.taken = taken;
-        cr_assert_not(w.write(Train(n, 60000, 60000).tx));
+        cr_assert_not(is_ok(w.write(Train(n, 60000, 60000).tx)));
     }
 }
 
@@ -137,7 +137,7 @@ Test(shm_ring, no_wake_up_is_lost) {
         RingWriter w(*m);
         for (uint32_t i = 0; i < kTrains; ++i) {
             Train t(i, 1 + i % 300, 300);
-            while (!w.write(t.tx))
+            while (!is_ok(w.write(t.tx)))
                 std::this_thread::yield();
             if (w.wake_wanted()) {
                 wakes.fetch_add(1);

@@ -49,14 +49,14 @@ Mapping::~Mapping() {
     munmap(rings_, kBytes);
 }
 
-bool Channel::send(const wire::TxTrain& train) {
-    if (!writer_.write(train)) return false;
+Status Channel::send(const wire::TxTrain& train) {
+    if (const Status s = writer_.write(train); !is_ok(s)) return s;
     if (writer_.wake_wanted()) {
         const char wake = 0;
         // No room means that wake-ups are waiting to be read; an error, that the peer is gone.
         (void)::send(socket_.get(), &wake, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
     }
-    return true;
+    return Status::ok;
 }
 
 bool Channel::drain_socket() {

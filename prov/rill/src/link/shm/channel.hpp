@@ -59,8 +59,8 @@ public:
     const wire::Address& peer() const { return peer_; }
     int fd() const { return socket_.get(); }
 
-    // False: no room now.
-    bool send(const wire::TxTrain& train);
+    // again: no room now; bad_address: memory of a guarded train is not there.
+    [[nodiscard]] Status send(const wire::TxTrain& train);
     RingReader& reader() { return reader_; }
     // Empties the socket of wake-ups. False: the peer is gone.
     bool drain_socket();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #include "link/shm/ring.hpp"
 
+#include "util/guarded_copy.hpp"
+
 #include <algorithm>
 #include <cstring>
 
@@ -11,6 +13,21 @@ constexpr uint32_t kWrap = UINT32_MAX;
 
 size_t space_of(size_t bytes) {
     return (sizeof(RingEntry) + bytes + kLine - 1) / kLine * kLine;
+}
+
+// False: part of a guarded train cannot be read.
+bool copy(const wire::TxTrain& train, std::byte* to) {
+    size_t left = train.total_bytes;
+    for (const iovec& piece : train.iov) {
+        const size_t n = std::min(piece.iov_len, left);
+        if (!train.guarded)
+            std::memcpy(to, piece.iov_base, n);
+        else if (!guarded_gather({&piece, 1}, 0, {to, n}))
+            return false;
+        to += n;
+        left -= n;
+    }
+    return true;
 }
 
 } // namespace
@@ -31,31 +48,25 @@ bool RingWriter::make_room(size_t bytes) {
     return fits();
 }
 
-bool RingWriter::write(const wire::TxTrain& train) {
+Status RingWriter::write(const wire::TxTrain& train) {
     const size_t space = space_of(train.total_bytes);
     size_t offset = written_ % kRingBytes;
     const size_t left = kRingBytes - offset;
     const size_t skipped = space > left ? left : 0;
-    if (!make_room(skipped + space)) return false;
+    if (!make_room(skipped + space)) return Status::again;
+    // The payload first: until the reader is shown the entry, it can be given up.
+    const size_t at = skipped ? 0 : offset;
+    if (!copy(train, memory_.bytes + at + sizeof(RingEntry))) return Status::bad_address;
     if (skipped) {
         entry(0).bytes.store(0, std::memory_order_relaxed);
         entry(offset).bytes.store(kWrap, std::memory_order_release);
-        offset = 0;
     }
-    entry((offset + space) % kRingBytes).bytes.store(0, std::memory_order_relaxed);
-    RingEntry& e = entry(offset);
-    std::byte* to = memory_.bytes + offset + sizeof e;
-    size_t left_bytes = train.total_bytes;
-    for (const iovec& piece : train.iov) {
-        const size_t n = std::min(piece.iov_len, left_bytes);
-        std::memcpy(to, piece.iov_base, n);
-        to += n;
-        left_bytes -= n;
-    }
+    entry((at + space) % kRingBytes).bytes.store(0, std::memory_order_relaxed);
+    RingEntry& e = entry(at);
     e.segment_bytes = static_cast<uint32_t>(train.segment_bytes);
     e.bytes.store(static_cast<uint32_t>(train.total_bytes), std::memory_order_release);
     written_ += skipped + space;
-    return true;
+    return Status::ok;
 }
 
 // The train first, then the look; the reader says that it sleeps first, and then looks for a train.

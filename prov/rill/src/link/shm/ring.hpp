@@ -43,8 +43,8 @@ class RingWriter {
 public:
     explicit RingWriter(RingMemory& memory) : memory_(memory) {}
 
-    // False: no room now.
-    bool write(const wire::TxTrain& train);
+    // again: no room now; bad_address: memory of a guarded train is not there.
+    [[nodiscard]] Status write(const wire::TxTrain& train);
     // Whether the reader sleeps and has to be woken; true once for each time that it falls asleep.
     bool wake_wanted();
 

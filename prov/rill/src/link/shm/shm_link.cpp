@@ -73,9 +73,9 @@ Status ShmLink::send(const wire::TxTrain& train) {
         consider(train.to);
         return below_.send(train);
     }
-    if (!channel->send(train)) {
-        full_ = true;
-        return Status::again;
+    if (const Status s = channel->send(train); !is_ok(s)) {
+        full_ = s == Status::again;
+        return s;
     }
     counters_.add(Counter::tx_shm_bytes, train.total_bytes);
     return Status::ok;
