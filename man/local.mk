@@ -1,8 +1,8 @@
 # Manual pages are written in Markdown and rendered by pandoc. A release carries both, so that
 # pandoc is needed only in a clone; without it a clone builds and installs none.
 
-rill_man_pages = %D%/fi_rill.7
-EXTRA_DIST += %D%/fi_rill.7.md
+rill_man_pages = %D%/fi_rill.7 %D%/rillctl.1
+EXTRA_DIST += %D%/fi_rill.7.md %D%/rillctl.1.md
 
 if HAVE_MAN
 dist_man_MANS += $(rill_man_pages)
@@ -24,5 +24,8 @@ if HAVE_PANDOC
 	    $(srcdir)/%D%/fi_rill.7.md > $@.md.tmp && \
 	$(PANDOC) -s -f markdown -t man -o $@.tmp $@.md.tmp && \
 	rm -f $@.md.tmp && mv $@.tmp $@
+SUFFIXES = .1.md .1
+.1.md.1:
+	$(AM_V_GEN)$(MKDIR_P) "$$(dirname $@)" && $(PANDOC) -s -f markdown -t man -o $@ $<
 MAINTAINERCLEANFILES += $(rill_man_pages)
 endif

@@ -13,7 +13,9 @@ include %D%/src/nic/local.mk
 include %D%/src/link/local.mk
 include %D%/src/rdm/local.mk
 include %D%/src/fi/local.mk
+include %D%/devices/local.mk
 include %D%/sim/local.mk
+include %D%/tools/local.mk
 include %D%/test/local.mk
 
 # Asserts in the library only with --enable-debug or a sanitizer; test programs keep theirs always.
@@ -38,7 +40,7 @@ nodist_EXTRA_%C%_librill_fi_la_SOURCES = %D%/none.cpp
 EXTRA_%C%_librill_fi_la_DEPENDENCIES = %D%/rill.map
 EXTRA_DIST += %D%/rill.map
 
-rill_checks = %D%/test/check-layers.sh %D%/test/check-module.sh
+rill_checks = %D%/test/check-layers.sh %D%/test/check-module.sh %D%/test/lspci.sh
 dist_check_SCRIPTS += $(rill_checks)
 TESTS += $(rill_checks)
 

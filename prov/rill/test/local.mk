@@ -69,6 +69,11 @@ rill_unit_tests += %D%/nic/outbox_remote.t
 %C%_nic_outbox_remote_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 %C%_nic_outbox_remote_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
 
+rill_unit_tests += %D%/nic/config_space.t
+%C%_nic_config_space_t_SOURCES = %D%/nic/config_space.cpp
+%C%_nic_config_space_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+%C%_nic_config_space_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
+
 check_PROGRAMS += $(rill_unit_tests)
 TESTS += $(rill_unit_tests)
 endif

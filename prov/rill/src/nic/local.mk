@@ -2,7 +2,12 @@ rill_core_sources += \
 	%D%/address_handles.hpp \
 	%D%/atomic_ops.cpp %D%/atomic_ops.hpp \
 	%D%/bounce.cpp %D%/bounce.hpp \
+	%D%/config_dump.cpp %D%/config_dump.hpp \
+	%D%/config_functions.cpp %D%/config_functions.hpp \
+	%D%/config_image.cpp %D%/config_image.hpp \
+	%D%/config_space.cpp %D%/config_space.hpp \
 	%D%/device.cpp %D%/device.hpp \
+	%D%/device_type.cpp %D%/device_type.hpp \
 	%D%/entries.hpp \
 	%D%/fetches.cpp \
 	%D%/inbound.hpp \
@@ -18,4 +23,5 @@ rill_core_sources += \
 	%D%/remote_engine.cpp \
 	%D%/remote_flows.hpp \
 	%D%/rx_flow.hpp \
-	%D%/send_engine.cpp
+	%D%/send_engine.cpp \
+	%D%/shipped_types.hpp
