@@ -74,6 +74,21 @@ rill_unit_tests += %D%/nic/config_space.t
 %C%_nic_config_space_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 %C%_nic_config_space_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
 
+rill_unit_tests += %D%/nic/device_memory.t
+%C%_nic_device_memory_t_SOURCES = %D%/nic/device_memory.cpp
+%C%_nic_device_memory_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+%C%_nic_device_memory_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
+
+rill_unit_tests += %D%/nic/event_doorbell.t
+%C%_nic_event_doorbell_t_SOURCES = %D%/nic/event_doorbell.cpp
+%C%_nic_event_doorbell_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+%C%_nic_event_doorbell_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
+
+rill_unit_tests += %D%/nic/function.t
+%C%_nic_function_t_SOURCES = %D%/nic/function.cpp
+%C%_nic_function_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+%C%_nic_function_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
+
 check_PROGRAMS += $(rill_unit_tests)
 TESTS += $(rill_unit_tests)
 endif

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #include "nic/config_image.hpp"
 
+#include "nic/registers.hpp"
+
 namespace rill::nic {
 namespace {
-
-// Where the MSI-X table and the pending bits lie in BAR0 (registers.hpp has the same).
-constexpr uint32_t kMsixTable = 0x2000;
-constexpr uint32_t kMsixPending = 0x3000;
 
 // Puts fields into an image, little endian.
 class Composer {
@@ -24,7 +22,8 @@ public:
             capability(c);
             // The pointer of the one before: bits 31:20 of an extended header, else a byte.
             if (extended && last)
-                put16(last + 2, static_cast<uint16_t>((image_.read(last + 2, 2) & 0xf) | c.at << 4));
+                put16(last + 2,
+                      static_cast<uint16_t>((image_.read(last + 2, 2) & 0xf) | c.at << 4));
             else if (!extended)
                 image_.bytes[last ? last + 1 : pci::kCapabilities] = static_cast<uint8_t>(c.at);
             last = c.at;
@@ -57,7 +56,7 @@ private:
             writable(pci::kCommand, 2, pci::kBusMaster);
             return;
         }
-        writable(0x0c, 1, 0xff); // cache line size
+        writable(0x0c, 1, 0xff);                                   // cache line size
         image_.bytes[0x0e] = type_.virtual_functions() ? 0x80 : 0; // several functions
         writable(pci::kCommand, 2, pci::kMemorySpace | pci::kBusMaster | 1 << 6 | 1 << 8 | 1 << 10);
         // 32-bit, not prefetchable: addresses stay under 4 GiB. The mask makes sizing work.
@@ -117,7 +116,7 @@ private:
 
     void express(uint16_t at) {
         image_.bytes[at] = 0x10;
-        put16(at + 2, 0x0002);               // version 2, endpoint
+        put16(at + 2, 0x0002);                  // version 2, endpoint
         put32(at + 4, 1u << 28 | 1u << 15 | 2); // function reset, error reporting, 512-byte payload
         put16(at + pci::kDeviceControl, 0x2810);
         writable(at + pci::kDeviceControl, 2, 0xfdff); // reset too: it is seen, then cleared
@@ -145,8 +144,7 @@ private:
         put32(at + 0x20, 1);
         writable(at + 0x20, 4, 1);
         writable(at + 0x24, 4, ~(kBar0Bytes - 1));
-        if (type_.device_memory_bytes)
-            writable(at + 0x2c, 4, ~(type_.device_memory_bytes - 1));
+        if (type_.device_memory_bytes) writable(at + 0x2c, 4, ~(type_.device_memory_bytes - 1));
     }
 
     const DeviceType& type_;

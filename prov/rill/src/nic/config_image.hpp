@@ -18,14 +18,14 @@ inline constexpr uint16_t kCommand = 0x04;
 inline constexpr uint16_t kBar0 = 0x10;
 inline constexpr uint16_t kBar2 = 0x18;
 inline constexpr uint16_t kCapabilities = 0x34;
-inline constexpr uint16_t kMemorySpace = 1 << 1;     // in kCommand
-inline constexpr uint16_t kBusMaster = 1 << 2;       // in kCommand
-inline constexpr uint16_t kDeviceControl = 8;        // in pci_express
-inline constexpr uint16_t kFunctionReset = 1 << 15;  // in kDeviceControl
-inline constexpr uint16_t kMsixControl = 2;          // in msi_x
-inline constexpr uint16_t kSriovControl = 8;         // in sr_iov
-inline constexpr uint16_t kSriovNumber = 0x10;       // in sr_iov: number of virtual functions
-inline constexpr uint16_t kVirtualEnable = 1 << 0;   // in kSriovControl
+inline constexpr uint16_t kMemorySpace = 1 << 1;    // in kCommand
+inline constexpr uint16_t kBusMaster = 1 << 2;      // in kCommand
+inline constexpr uint16_t kDeviceControl = 8;       // in pci_express
+inline constexpr uint16_t kFunctionReset = 1 << 15; // in kDeviceControl
+inline constexpr uint16_t kMsixControl = 2;         // in msi_x
+inline constexpr uint16_t kSriovControl = 8;        // in sr_iov
+inline constexpr uint16_t kSriovNumber = 0x10;      // in sr_iov: number of virtual functions
+inline constexpr uint16_t kVirtualEnable = 1 << 0;  // in kSriovControl
 } // namespace pci
 
 inline constexpr uint32_t kBar0Bytes = 64 * 1024;

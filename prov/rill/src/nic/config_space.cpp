@@ -54,8 +54,7 @@ Status ConfigSpaces::access(const ConfigAccess& access, Instant now, uint32_t& v
     uint32_t got = UINT32_MAX >> (32 - 8 * std::clamp<uint32_t>(access.width, 1, 4));
     // Bookkeeping only for functions that are there: nobody's wrong numbers take memory.
     const bool exists = find(access.function) || emulation_.has(access.function);
-    e.status =
-        exists ? serve(slot(access.function), access, now, got) : Status::not_found;
+    e.status = exists ? serve(slot(access.function), access, now, got) : Status::not_found;
     e.phase = is_ok(e.status) ? Phase::served : Phase::failed;
     e.value = access.write ? access.value : got;
     log(e);

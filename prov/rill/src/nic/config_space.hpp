@@ -37,7 +37,7 @@ public:
     // nothing else exceeds it.
     static constexpr uint32_t kBurst = 4096;
     static constexpr Duration kRefill = std::chrono::microseconds(12); // for one more access
-    static constexpr size_t kLogEntries = 1024;                         // the oldest are overwritten
+    static constexpr size_t kLogEntries = 1024;                        // the oldest are overwritten
 
     enum class Phase : uint8_t { requested, served, failed };
     struct LogEntry {

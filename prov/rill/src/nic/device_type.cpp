@@ -92,7 +92,8 @@ Capability read_capability(const Json& entry) {
     Capability c;
     c.kind = static_cast<CapabilityKind>(info - kKinds);
     c.at = static_cast<uint16_t>(number(entry, "at", 4096 - info->bytes));
-    const bool right_half = info->extended ? c.at >= 0x100 : c.at >= 0x40 && c.at + info->bytes <= 0x100;
+    const bool right_half =
+        info->extended ? c.at >= 0x100 : c.at >= 0x40 && c.at + info->bytes <= 0x100;
     if (c.at % 4 != 0 || !right_half) fail(name + ".at", "not a place for this capability");
     if (!info->parameter) {
         only(entry, name, {"kind", "at"});
@@ -119,12 +120,12 @@ void read_capabilities(const Json& list, DeviceType& type) {
             fail(name, "overlaps the capability before it");
         if (type.find(all[i].kind) != &all[i]) fail(name, "is there twice");
     }
-    const bool extended = std::any_of(all.begin(), all.end(),
-                                      [](const Capability& c) { return c.at >= 0x100; });
+    const bool extended =
+        std::any_of(all.begin(), all.end(), [](const Capability& c) { return c.at >= 0x100; });
     if (!type.find(CapabilityKind::pci_express)) fail("capabilities", "pci_express is missing");
     // The list of extended capabilities begins at 0x100: PCI Express Base 4.0, 7.6.
-    if (extended && std::none_of(all.begin(), all.end(),
-                                 [](const Capability& c) { return c.at == 0x100; }))
+    if (extended &&
+        std::none_of(all.begin(), all.end(), [](const Capability& c) { return c.at == 0x100; }))
         fail("capabilities", "extended ones begin at 0x100");
 }
 

@@ -17,6 +17,7 @@ inline constexpr uint32_t kNoQueuePair = 0;
 // the doorbell store (inline mode), so their size bounds what one doorbell announces.
 struct QueuePair {
     static constexpr uint32_t kEntries = 64;
+    static constexpr size_t kSendBytes = kEntries * sizeof(SendEntry);
 
     explicit QueuePair(uint32_t receives_max)
         : send(kEntries), receive(kEntries), tagged(receives_max), untagged(receives_max) {}

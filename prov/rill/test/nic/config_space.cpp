@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 // Configuration space: statements E1 to E6 of the requirements.
+#include "nic/config_space.hpp"
 #include "nic/config_dump.hpp"
 #include "nic/config_functions.hpp"
-#include "nic/config_space.hpp"
 
 #include <criterion/criterion.h>
 

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#pragma once
+
+#include "nic/config_functions.hpp"
+#include "nic/config_space.hpp"
+#include "nic/function.hpp"
+
+#include <memory>
+#include <vector>
+
+namespace rill::nic {
+
+// A device of some type as a bus shows it: configuration spaces, and behind each a function. The
+// physical function is number 0.
+class Adapter : FunctionEffects {
+public:
+    // All functions' commands act on one backend.
+    Adapter(const DeviceType& type, FunctionBackend& backend, InterruptSink& interrupts);
+
+    const DeviceType& type() const { return type_; }
+    // As ConfigSpaces::access; what a capability write does is done on return.
+    [[nodiscard]] Status config(const ConfigAccess& access, Instant now, uint32_t& value);
+    ConfigSpaces& config_spaces() { return spaces_; }
+    uint16_t functions() const { return config_.count(); }
+    // Null: not there now.
+    Function* function(uint16_t number);
+    DeviceMemory& memory() { return memory_; }
+
+private:
+    void reset_function(uint16_t function) override;
+    void set_bus_master(uint16_t function, bool on) override;
+    void set_msix(uint16_t function, bool enabled, bool masked) override;
+
+    const DeviceType type_;
+    DeviceMemory memory_;
+    std::vector<std::unique_ptr<Function>> functions_; // all that there can be
+    ConfigFunctions config_;
+    ConfigSpaces spaces_;
+    Instant now_{}; // of the access that is served
+};
+
+} // namespace rill::nic

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#pragma once
+
+// Entries of the admin queue, its completion queue and the asynchronous event queue: 64 bytes each,
+// host byte order. prov/rill/docs/device.md lists the arguments of each command.
+
+#include <cstdint>
+
+namespace rill::nic {
+
+enum class AdminOp : uint8_t {
+    get_feature = 1,
+    set_feature = 2,
+    allocate_resource = 3,
+    free_resource = 4,
+    create_queue_pair = 5,
+    destroy_queue_pair = 6,
+    create_address_handle = 7,
+    destroy_address_handle = 8,
+    get_statistics = 9,
+};
+
+enum class AdminStatus : uint8_t {
+    ok = 0,
+    resource_failure = 1,
+    bad_opcode = 2,
+    unsupported = 3, // a feature that was not negotiated, or that this function has not
+    malformed = 4,   // a field that must be zero is not
+    illegal_parameter = 5,
+    busy = 6, // the address is in use
+};
+
+// Both queues flip the phase at every wrap; it starts at 1, memory at 0. An entry is read only when
+// its phase bit is the expected one, and its body after that.
+inline constexpr uint16_t kPhaseBit = 1 << 15;
+inline constexpr uint16_t kCommandIdMask = 0x0fff;
+
+struct AdminCommand {
+    uint16_t id_and_phase = 0; // id 11:0, phase 15
+    AdminOp op{};
+    uint8_t reserved[5] = {};
+    uint64_t arguments[7] = {};
+};
+static_assert(sizeof(AdminCommand) == 64);
+
+struct AdminAnswer {
+    uint16_t id_and_phase = 0;
+    AdminStatus status{};
+    uint8_t reserved = 0;
+    uint32_t consumed = 0; // commands taken so far
+    uint64_t results[7] = {};
+};
+static_assert(sizeof(AdminAnswer) == 64);
+
+enum class AsyncEventKind : uint8_t {
+    fatal = 1,   // value: the Fault
+    warning = 2, // value: offset of the register that an access had no right to
+};
+
+struct AsyncEvent {
+    uint16_t phase = 0; // bit 15
+    AsyncEventKind kind{};
+    uint8_t reserved[5] = {};
+    uint64_t value = 0;
+    uint64_t rest[6] = {};
+};
+static_assert(sizeof(AsyncEvent) == 64);
+
+// Where a send queue lies.
+enum class QueuePlace : uint64_t { host_memory = 0, device_memory = 2 /* the BAR */ };
+
+} // namespace rill::nic

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+// The commands of the admin queue. Each looks at everything before it changes anything.
+#include "nic/entries.hpp"
+#include "nic/function.hpp"
+#include "nic/queue_pair.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace rill::nic {
+namespace {
+
+// Arguments from `used` on must be zero: they may mean something one day.
+bool rest_is_zero(const AdminCommand& c, size_t used) {
+    return std::all_of(c.arguments + used, std::end(c.arguments),
+                       [](uint64_t a) { return a == 0; }) &&
+           std::all_of(std::begin(c.reserved), std::end(c.reserved),
+                       [](uint8_t b) { return b == 0; });
+}
+
+wire::Address address_in(const uint64_t* words) {
+    wire::Address a;
+    std::memcpy(static_cast<void*>(&a), words, sizeof a);
+    return a;
+}
+
+bool is_address(const wire::Address& a) {
+    const bool short_one = std::all_of(a.ip.begin() + 4, a.ip.end(), [](uint8_t b) { return b == 0; });
+    return (a.family == wire::Family::ip4 && a.scope == 0 && short_one) ||
+           a.family == wire::Family::ip6;
+}
+
+AdminStatus status_of(Status s) {
+    switch (s) {
+    case Status::ok: return AdminStatus::ok;
+    case Status::address_in_use: return AdminStatus::busy;
+    case Status::invalid:
+    case Status::not_found: return AdminStatus::illegal_parameter;
+    case Status::unsupported: return AdminStatus::unsupported;
+    default: return AdminStatus::resource_failure;
+    }
+}
+
+} // namespace
+
+AdminStatus Function::execute(const AdminCommand& c, AdminAnswer& a, Instant now) {
+    switch (c.op) {
+    case AdminOp::get_feature: return get_feature(c, a);
+    case AdminOp::set_feature: return set_feature(c);
+    case AdminOp::allocate_resource: return allocate(c, a);
+    case AdminOp::free_resource: return free(c);
+    case AdminOp::create_queue_pair: return create_queue_pair(c, a);
+    case AdminOp::destroy_queue_pair: return destroy_queue_pair(c, now);
+    case AdminOp::create_address_handle: return create_address_handle(c, a);
+    case AdminOp::destroy_address_handle: return destroy_address_handle(c);
+    case AdminOp::get_statistics: return get_statistics(c, a);
+    }
+    return AdminStatus::bad_opcode;
+}
+
+AdminStatus Function::get_feature(const AdminCommand& c, AdminAnswer& a) const {
+    if (!rest_is_zero(c, 0)) return AdminStatus::malformed;
+    a.results[0] = type_.features;
+    a.results[1] = features_;
+    a.results[2] = type_.queue_pairs_max;
+    a.results[3] = type_.address_handles_max;
+    a.results[4] = type_.device_memory_bytes;
+    return AdminStatus::ok;
+}
+
+// Features cannot be taken away from what stands on them.
+AdminStatus Function::set_feature(const AdminCommand& c) {
+    if (!rest_is_zero(c, 1)) return AdminStatus::malformed;
+    if (c.arguments[0] & ~uint64_t{type_.features}) return AdminStatus::unsupported;
+    if (!queue_pairs_.empty()) return AdminStatus::busy;
+    features_ = static_cast<uint32_t>(c.arguments[0]);
+    return AdminStatus::ok;
+}
+
+AdminStatus Function::allocate(const AdminCommand& c, AdminAnswer& a) {
+    if (!rest_is_zero(c, 1)) return AdminStatus::malformed;
+    if (!(features_ & kFeatureDeviceMemory)) return AdminStatus::unsupported;
+    if (c.arguments[0] > kDeviceMemoryMax) return AdminStatus::resource_failure;
+    uint32_t offset = 0;
+    const Status s = memory_.allocate(number_, static_cast<uint32_t>(c.arguments[0]), offset);
+    a.results[0] = static_cast<uint64_t>(QueuePlace::device_memory); // the BAR
+    a.results[1] = offset;
+    return status_of(s);
+}
+
+AdminStatus Function::free(const AdminCommand& c) {
+    if (!rest_is_zero(c, 1)) return AdminStatus::malformed;
+    if (!(features_ & kFeatureDeviceMemory)) return AdminStatus::unsupported;
+    const uint64_t offset = c.arguments[0];
+    if (offset > UINT32_MAX) return AdminStatus::illegal_parameter;
+    for (const auto& [number, qp] : queue_pairs_)
+        if (qp.place == QueuePlace::device_memory &&
+            memory_.at(number_, offset, qp.at - offset + 1)) // the allocation that holds its queue
+            return AdminStatus::busy;
+    return status_of(memory_.release(number_, static_cast<uint32_t>(offset)));
+}
+
+AdminStatus Function::create_queue_pair(const AdminCommand& c, AdminAnswer& a) {
+    if (!rest_is_zero(c, 2 + kAddressWords)) return AdminStatus::malformed;
+    const uint64_t at = c.arguments[1];
+    std::byte* memory = nullptr;
+    if (c.arguments[0] == static_cast<uint64_t>(QueuePlace::host_memory)) {
+        memory = dma_.translate(at, QueuePair::kSendBytes);
+    } else if (c.arguments[0] == static_cast<uint64_t>(QueuePlace::device_memory)) {
+        if (!(features_ & kFeatureDeviceMemory)) return AdminStatus::unsupported;
+        if (at % DeviceMemory::kGranule == 0)
+            memory = memory_.at(number_, at, QueuePair::kSendBytes);
+    }
+    wire::Address address = address_in(c.arguments + 2);
+    if (!memory || !is_address(address)) return AdminStatus::illegal_parameter;
+    if (queue_pairs_.size() >= type_.queue_pairs_max) return AdminStatus::resource_failure;
+    uint32_t number = 0;
+    const Status s = backend_.create_queue_pair(address, {memory, QueuePair::kSendBytes}, number);
+    if (!is_ok(s)) return status_of(s);
+    queue_pairs_.emplace(number, QueuePairInfo{static_cast<QueuePlace>(c.arguments[0]), at});
+    a.results[0] = number;
+    std::memcpy(&a.results[1], &address, sizeof address);
+    return AdminStatus::ok;
+}
+
+AdminStatus Function::destroy_queue_pair(const AdminCommand& c, Instant now) {
+    if (!rest_is_zero(c, 1)) return AdminStatus::malformed;
+    if (c.arguments[0] > UINT32_MAX) return AdminStatus::illegal_parameter;
+    const auto number = static_cast<uint32_t>(c.arguments[0]);
+    if (queue_pairs_.erase(number) == 0) return AdminStatus::illegal_parameter;
+    backend_.destroy_queue_pair(number, now);
+    return AdminStatus::ok;
+}
+
+AdminStatus Function::create_address_handle(const AdminCommand& c, AdminAnswer& a) {
+    if (!rest_is_zero(c, kAddressWords)) return AdminStatus::malformed;
+    const wire::Address address = address_in(c.arguments);
+    if (!is_address(address) || address.port == 0) return AdminStatus::illegal_parameter;
+    const uint32_t handle = backend_.acquire_address(address);
+    if (handles_.size() >= type_.address_handles_max && !handles_.contains(handle)) {
+        backend_.release_address(handle);
+        return AdminStatus::resource_failure;
+    }
+    ++handles_[handle];
+    a.results[0] = handle;
+    return AdminStatus::ok;
+}
+
+AdminStatus Function::destroy_address_handle(const AdminCommand& c) {
+    if (!rest_is_zero(c, 1)) return AdminStatus::malformed;
+    const auto it = c.arguments[0] > UINT32_MAX ? handles_.end()
+                                                : handles_.find(static_cast<uint32_t>(c.arguments[0]));
+    if (it == handles_.end()) return AdminStatus::illegal_parameter;
+    const uint32_t handle = it->first;
+    if (--it->second == 0) handles_.erase(it);
+    backend_.release_address(handle);
+    return AdminStatus::ok;
+}
+
+AdminStatus Function::get_statistics(const AdminCommand& c, AdminAnswer& a) {
+    if (!rest_is_zero(c, 2)) return AdminStatus::malformed;
+    if (!(features_ & kFeatureStatistics)) return AdminStatus::unsupported;
+    const auto [at, words] = std::pair(c.arguments[0], c.arguments[1]);
+    std::byte* to = words <= 4096 ? dma_.translate(at, words * 8) : nullptr;
+    if (!to) return AdminStatus::illegal_parameter;
+    a.results[0] = backend_.statistics({reinterpret_cast<uint64_t*>(to), words});
+    return AdminStatus::ok;
+}
+
+} // namespace rill::nic
