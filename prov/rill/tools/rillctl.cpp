@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 // rillctl: looks at device types and at devices of running processes. man/rillctl.1.md.
+#include "fi/device_files.hpp"
 #include "nic/config_dump.hpp"
 #include "nic/config_functions.hpp"
 #include "nic/shipped_types.hpp"
-#include "tools/device_files.hpp"
 
 #include <charconv>
 #include <cstdio>
@@ -55,7 +55,7 @@ int dump(const std::string& word, std::string_view number) {
     if (failure != std::errc() || rest != end) return usage();
     nic::DeviceType type;
     std::string error;
-    if (!find_device_type(word, type, error)) return fail(error);
+    if (!fi::find_device_type(word, type, error)) return fail(error);
     if (virtual_functions > type.virtual_functions())
         return fail(type.name + " has at most " + std::to_string(type.virtual_functions()) +
                     " virtual functions");

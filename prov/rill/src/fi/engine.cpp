@@ -29,6 +29,7 @@ rdm::ModuleConfig module_config(const Settings& s, size_t send_depth) {
     c.transport.max_packet = static_cast<uint32_t>(s.number(TunableId::max_packet));
     c.transport.paths = static_cast<uint16_t>(s.number(TunableId::paths));
     c.transport.strict_open = s.number(TunableId::open) != 0;
+    c.type = s.device;
     c.device.envelopes_max = static_cast<uint32_t>(s.number(TunableId::envelopes));
     c.device.bounce_bytes = static_cast<uint64_t>(s.number(TunableId::bounce));
     c.send_depth = static_cast<uint32_t>(

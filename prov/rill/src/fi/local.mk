@@ -9,6 +9,7 @@ rill_fi_sources += \
 	%D%/completion_queue.cpp %D%/completion_queue.hpp \
 	%D%/counter.cpp %D%/counter.hpp \
 	%D%/deferred_work.cpp %D%/deferred_work.hpp \
+	%D%/device_files.cpp %D%/device_files.hpp \
 	%D%/domain.cpp %D%/domain.hpp \
 	%D%/endpoint.cpp %D%/endpoint.hpp \
 	%D%/engine.cpp %D%/engine.hpp \

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #include "fi/settings.hpp"
 
+#include "fi/device_files.hpp"
 #include "fi/log.hpp"
 
 #include <rdma/fi_errno.h>
@@ -61,6 +62,8 @@ int read_texts(Settings& s) {
     std::string error;
     if (!link::parse_impairment(impair, s.impairment, error))
         return refuse(TunableId::impair, impair, error);
+    const std::string& device = s.values.text(TunableId::device);
+    if (!find_device_type(device, s.device, error)) return refuse(TunableId::device, device, error);
     const int64_t packet = s.number(TunableId::max_packet);
     if (packet != 0 && packet < 576)
         return refuse(TunableId::max_packet, s.values.text(TunableId::max_packet),

@@ -3,6 +3,7 @@
 
 #include "link/impair.hpp"
 #include "link/udp_socket.hpp"
+#include "nic/device_type.hpp"
 #include "obs/tunables.hpp"
 #include "util/time.hpp"
 
@@ -16,6 +17,7 @@ struct Settings {
     obs::TunableValues values;
     link::PortRange ports;
     link::Impairment impairment;
+    nic::DeviceType device;
 
     int64_t number(obs::TunableId id) const { return values.number(id); }
     const std::string& interface() const { return values.text(obs::TunableId::iface); }

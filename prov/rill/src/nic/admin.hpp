@@ -18,6 +18,7 @@ enum class AdminOp : uint8_t {
     create_address_handle = 7,
     destroy_address_handle = 8,
     get_statistics = 9,
+    create_shared_receive = 10,
 };
 
 enum class AdminStatus : uint8_t {

@@ -25,7 +25,8 @@ wire::Address address_in(const uint64_t* words) {
 }
 
 bool is_address(const wire::Address& a) {
-    const bool short_one = std::all_of(a.ip.begin() + 4, a.ip.end(), [](uint8_t b) { return b == 0; });
+    const bool short_one =
+        std::all_of(a.ip.begin() + 4, a.ip.end(), [](uint8_t b) { return b == 0; });
     return (a.family == wire::Family::ip4 && a.scope == 0 && short_one) ||
            a.family == wire::Family::ip6;
 }
@@ -54,6 +55,7 @@ AdminStatus Function::execute(const AdminCommand& c, AdminAnswer& a, Instant now
     case AdminOp::create_address_handle: return create_address_handle(c, a);
     case AdminOp::destroy_address_handle: return destroy_address_handle(c);
     case AdminOp::get_statistics: return get_statistics(c, a);
+    case AdminOp::create_shared_receive: return create_shared_receive(c, a);
     }
     return AdminStatus::bad_opcode;
 }
@@ -100,26 +102,54 @@ AdminStatus Function::free(const AdminCommand& c) {
     return status_of(memory_.release(number_, static_cast<uint32_t>(offset)));
 }
 
-AdminStatus Function::create_queue_pair(const AdminCommand& c, AdminAnswer& a) {
-    if (!rest_is_zero(c, 2 + kAddressWords)) return AdminStatus::malformed;
+bool Function::may_place(const AdminCommand& c) const {
+    return c.arguments[0] != static_cast<uint64_t>(QueuePlace::device_memory) ||
+           (features_ & kFeatureDeviceMemory);
+}
+
+std::byte* Function::send_queue_of(const AdminCommand& c) const {
     const uint64_t at = c.arguments[1];
-    std::byte* memory = nullptr;
-    if (c.arguments[0] == static_cast<uint64_t>(QueuePlace::host_memory)) {
-        memory = dma_.translate(at, QueuePair::kSendBytes);
-    } else if (c.arguments[0] == static_cast<uint64_t>(QueuePlace::device_memory)) {
-        if (!(features_ & kFeatureDeviceMemory)) return AdminStatus::unsupported;
-        if (at % DeviceMemory::kGranule == 0)
-            memory = memory_.at(number_, at, QueuePair::kSendBytes);
-    }
+    if (c.arguments[0] == static_cast<uint64_t>(QueuePlace::host_memory))
+        return dma_.translate(at, QueuePair::kSendBytes);
+    if (c.arguments[0] != static_cast<uint64_t>(QueuePlace::device_memory) ||
+        at % DeviceMemory::kGranule != 0)
+        return nullptr;
+    return memory_.at(number_, at, QueuePair::kSendBytes);
+}
+
+AdminStatus Function::create_queue_pair(const AdminCommand& c, AdminAnswer& a) {
+    if (!rest_is_zero(c, 3 + kAddressWords)) return AdminStatus::malformed;
+    if (!may_place(c)) return AdminStatus::unsupported;
+    std::byte* memory = send_queue_of(c);
     wire::Address address = address_in(c.arguments + 2);
-    if (!memory || !is_address(address)) return AdminStatus::illegal_parameter;
+    const uint64_t shared = c.arguments[2 + kAddressWords];
+    const bool shares_own = shared == 0 || (shared <= UINT32_MAX &&
+                                            queue_pairs_.contains(static_cast<uint32_t>(shared)));
+    if (!memory || !is_address(address) || !shares_own) return AdminStatus::illegal_parameter;
     if (queue_pairs_.size() >= type_.queue_pairs_max) return AdminStatus::resource_failure;
     uint32_t number = 0;
-    const Status s = backend_.create_queue_pair(address, {memory, QueuePair::kSendBytes}, number);
+    const Status s = backend_.create_queue_pair(address, {memory, QueuePair::kSendBytes},
+                                                static_cast<uint32_t>(shared), number);
     if (!is_ok(s)) return status_of(s);
-    queue_pairs_.emplace(number, QueuePairInfo{static_cast<QueuePlace>(c.arguments[0]), at});
+    queue_pairs_.emplace(number, QueuePairInfo{static_cast<QueuePlace>(c.arguments[0]),
+                                               c.arguments[1], static_cast<uint32_t>(shared)});
     a.results[0] = number;
     std::memcpy(&a.results[1], &address, sizeof address);
+    return AdminStatus::ok;
+}
+
+AdminStatus Function::create_shared_receive(const AdminCommand& c, AdminAnswer& a) {
+    if (!rest_is_zero(c, 2)) return AdminStatus::malformed;
+    if (!may_place(c)) return AdminStatus::unsupported;
+    std::byte* memory = send_queue_of(c);
+    if (!memory) return AdminStatus::illegal_parameter;
+    if (queue_pairs_.size() >= type_.queue_pairs_max) return AdminStatus::resource_failure;
+    uint32_t number = 0;
+    const Status s = backend_.create_shared_receive({memory, QueuePair::kSendBytes}, number);
+    if (!is_ok(s)) return status_of(s);
+    queue_pairs_.emplace(number,
+                         QueuePairInfo{static_cast<QueuePlace>(c.arguments[0]), c.arguments[1], 0});
+    a.results[0] = number;
     return AdminStatus::ok;
 }
 
@@ -127,7 +157,10 @@ AdminStatus Function::destroy_queue_pair(const AdminCommand& c, Instant now) {
     if (!rest_is_zero(c, 1)) return AdminStatus::malformed;
     if (c.arguments[0] > UINT32_MAX) return AdminStatus::illegal_parameter;
     const auto number = static_cast<uint32_t>(c.arguments[0]);
-    if (queue_pairs_.erase(number) == 0) return AdminStatus::illegal_parameter;
+    if (!queue_pairs_.contains(number)) return AdminStatus::illegal_parameter;
+    for (const auto& [other, qp] : queue_pairs_)
+        if (qp.shared == number) return AdminStatus::busy;
+    queue_pairs_.erase(number);
     backend_.destroy_queue_pair(number, now);
     return AdminStatus::ok;
 }
@@ -148,8 +181,9 @@ AdminStatus Function::create_address_handle(const AdminCommand& c, AdminAnswer& 
 
 AdminStatus Function::destroy_address_handle(const AdminCommand& c) {
     if (!rest_is_zero(c, 1)) return AdminStatus::malformed;
-    const auto it = c.arguments[0] > UINT32_MAX ? handles_.end()
-                                                : handles_.find(static_cast<uint32_t>(c.arguments[0]));
+    const auto it = c.arguments[0] > UINT32_MAX
+                        ? handles_.end()
+                        : handles_.find(static_cast<uint32_t>(c.arguments[0]));
     if (it == handles_.end()) return AdminStatus::illegal_parameter;
     const uint32_t handle = it->first;
     if (--it->second == 0) handles_.erase(it);

@@ -36,8 +36,10 @@ Status Device::new_queue_pair(std::unique_ptr<QueuePair> qp, uint32_t& number) {
     return Status::ok;
 }
 
-Status Device::create_queue_pair(wire::Address& bound, uint32_t& number, uint32_t shared) {
-    auto made = std::make_unique<QueuePair>(config_.receives_max);
+Status Device::create_queue_pair(wire::Address& bound, std::span<std::byte> send_queue,
+                                 uint32_t shared, uint32_t& number) {
+    auto made = std::make_unique<QueuePair>(reinterpret_cast<SendEntry*>(send_queue.data()),
+                                            config_.receives_max);
     QueuePair& qp = *made;
     if (Status s = new_queue_pair(std::move(made), number); !is_ok(s)) return s;
     if (Status s = link_.open_port(bound, qp.port); !is_ok(s)) {
@@ -51,8 +53,11 @@ Status Device::create_queue_pair(wire::Address& bound, uint32_t& number, uint32_
     return Status::ok;
 }
 
-Status Device::create_shared_receive(uint32_t& number) {
-    return new_queue_pair(std::make_unique<QueuePair>(config_.receives_max), number);
+Status Device::create_shared_receive(std::span<std::byte> send_queue, uint32_t& number) {
+    return new_queue_pair(
+        std::make_unique<QueuePair>(reinterpret_cast<SendEntry*>(send_queue.data()),
+                                    config_.receives_max),
+        number);
 }
 
 void Device::destroy_queue_pair(uint32_t number, Instant now) {
@@ -81,6 +86,12 @@ void Device::destroy_queue_pair(uint32_t number, Instant now) {
     }
     queue_pairs_[number].reset();
     transport_.transmit(now);
+}
+
+size_t Device::statistics(std::span<uint64_t> out) const {
+    for (size_t i = 0; i < std::min(out.size(), obs::kCounters); ++i)
+        out[i] = counters_.get(static_cast<obs::Counter>(i));
+    return obs::kCounters;
 }
 
 void Device::release_address(uint32_t handle) {

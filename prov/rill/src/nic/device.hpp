@@ -4,6 +4,7 @@
 #include "nic/address_handles.hpp"
 #include "nic/bounce.hpp"
 #include "nic/entries.hpp"
+#include "nic/function.hpp"
 #include "nic/inbound.hpp"
 #include "nic/memory_regions.hpp"
 #include "nic/outbox.hpp"
@@ -37,24 +38,31 @@ struct Config {
 // The emulated NIC. The host sees queues (entries.hpp), one completion ring shared by all queue
 // pairs, an event queue, and the calls below, which stand for admin commands. Who calls owns the
 // device; no call blocks.
-class Device : transport::Client {
+class Device : public FunctionBackend, transport::Client {
 public:
     Device(const Config& config, const transport::Config& transport, wire::Link& link,
            const SipKey& secret, obs::Counters& counters, Log& log);
     ~Device() override;
 
-    // ---- resources
+    // ---- resources, for the admin commands (FunctionBackend)
     // `bound` asks for an address (port 0: any) and gets the one that the port has.
     // Messages take the receives of `shared`, if that is not kNoQueuePair.
-    [[nodiscard]] Status create_queue_pair(wire::Address& bound, uint32_t& number,
-                                           uint32_t shared = kNoQueuePair);
-    // A receive queue for other queue pairs to share; it has no address. no_memory.
-    [[nodiscard]] Status create_shared_receive(uint32_t& number);
+    [[nodiscard]] Status create_queue_pair(wire::Address& bound, std::span<std::byte> send_queue,
+                                           uint32_t shared, uint32_t& number) override;
+    // A receive queue for other queue pairs to share; it has no address, and a send queue for
+    // grants and notices. no_memory.
+    [[nodiscard]] Status create_shared_receive(std::span<std::byte> send_queue,
+                                               uint32_t& number) override;
     // Work in flight is dropped and aborted at the peers, inline messages go on; nothing reads the
     // host's buffers or writes an entry for this queue pair afterwards.
-    void destroy_queue_pair(uint32_t number, Instant now);
-    uint32_t acquire_address(const wire::Address& address) { return handles_.acquire(address); }
-    void release_address(uint32_t handle);
+    void destroy_queue_pair(uint32_t number, Instant now) override;
+    uint32_t acquire_address(const wire::Address& address) override {
+        return handles_.acquire(address);
+    }
+    void release_address(uint32_t handle) override;
+    size_t statistics(std::span<uint64_t> out) const override;
+
+    // ---- calls of the host that are not commands
     // Something is expected (or no longer) of this destination: notice if it dies. Counted.
     void watch(uint32_t handle, bool on);
     // Likewise of a receive flow's sender; not counted.

@@ -4,14 +4,21 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <sys/mman.h>
 
 namespace rill::nic {
 
-DeviceMemory::DeviceMemory(uint32_t bytes) : bytes_(bytes) {
+void DeviceMemory::Unmap::operator()(std::byte* p) const {
+    munmap(p, bytes);
+}
+
+DeviceMemory::DeviceMemory(uint32_t bytes) : bytes_(bytes), memory_(nullptr, Unmap{bytes}) {
     if (bytes == 0) return;
-    // calloc takes pages that nobody has touched from the kernel only when they are used.
-    memory_.reset(static_cast<std::byte*>(std::calloc(1, bytes)));
-    if (!memory_) throw std::bad_alloc();
+    // Pages that nobody has touched take no memory, which a heap does not promise.
+    void* at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (at == MAP_FAILED) throw std::bad_alloc();
+    memory_.reset(static_cast<std::byte*>(at));
     free_.emplace(0, bytes);
 }
 

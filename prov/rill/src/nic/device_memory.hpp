@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <map>
 #include <memory>
 
@@ -41,11 +40,12 @@ private:
     using Used = std::map<uint32_t, Extent>;
     void give_back(Used::iterator it);
 
-    struct Free {
-        void operator()(std::byte* p) const { std::free(p); }
+    struct Unmap {
+        size_t bytes;
+        void operator()(std::byte* p) const;
     };
     uint32_t bytes_;
-    std::unique_ptr<std::byte, Free> memory_;
+    std::unique_ptr<std::byte, Unmap> memory_;
     std::map<uint32_t, uint32_t> free_; // offset, bytes
     Used used_;
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #include "nic/device_type.hpp"
 
+#include "nic/shipped_types.hpp"
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -202,6 +204,17 @@ bool read_device_type(std::string_view json, DeviceType& out, std::string& error
         error = e.what();
         return false;
     }
+}
+
+const DeviceType& default_device_type() {
+    static const DeviceType type = [] {
+        DeviceType read;
+        std::string error;
+        if (!read_device_type(shipped_device_types().front(), read, error))
+            throw std::invalid_argument(error);
+        return read;
+    }();
+    return type;
 }
 
 } // namespace rill::nic

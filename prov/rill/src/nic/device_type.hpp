@@ -65,4 +65,7 @@ uint16_t capability_bytes(CapabilityKind kind);
 // out of range, or two capabilities overlap.
 [[nodiscard]] bool read_device_type(std::string_view json, DeviceType& out, std::string& error);
 
+// The shipped type that is taken when none is named.
+const DeviceType& default_device_type();
+
 } // namespace rill::nic

@@ -58,7 +58,8 @@ uint32_t Function::read(uint32_t offset) const {
     if (offset >= kMsixPending && offset % 4 == 0 &&
         (offset - kMsixPending) * 8 < vectors_.size()) {
         uint32_t bits = 0;
-        for (uint32_t i = (offset - kMsixPending) * 8, n = 0; n < 32 && i + n < vectors_.size(); ++n)
+        for (uint32_t i = (offset - kMsixPending) * 8, n = 0; n < 32 && i + n < vectors_.size();
+             ++n)
             bits |= static_cast<uint32_t>(vectors_[i + n].pending) << n;
         return bits;
     }
@@ -92,13 +93,19 @@ void Function::write(uint32_t offset, uint32_t value, Instant now) {
         if (state_ != State::ready) return false;
         switch (which) {
         // What a running queue stands on is fixed until the next reset.
-        case Register::admin_base_low: return admin_.entries == 0 && (set_low(admin_.base, value), true);
-        case Register::admin_base_high: return admin_.entries == 0 && (set_high(admin_.base, value), true);
-        case Register::answer_base_low: return admin_.entries == 0 && (set_low(answers_.base, value), true);
-        case Register::answer_base_high: return admin_.entries == 0 && (set_high(answers_.base, value), true);
+        case Register::admin_base_low:
+            return admin_.entries == 0 && (set_low(admin_.base, value), true);
+        case Register::admin_base_high:
+            return admin_.entries == 0 && (set_high(admin_.base, value), true);
+        case Register::answer_base_low:
+            return admin_.entries == 0 && (set_low(answers_.base, value), true);
+        case Register::answer_base_high:
+            return admin_.entries == 0 && (set_high(answers_.base, value), true);
         case Register::admin_size: return admin_.entries == 0 && (start_admin(value), true);
-        case Register::event_base_low: return events_.entries == 0 && (set_low(events_.base, value), true);
-        case Register::event_base_high: return events_.entries == 0 && (set_high(events_.base, value), true);
+        case Register::event_base_low:
+            return events_.entries == 0 && (set_low(events_.base, value), true);
+        case Register::event_base_high:
+            return events_.entries == 0 && (set_high(events_.base, value), true);
         case Register::event_size: return events_.entries == 0 && (start_events(value), true);
         case Register::admin_doorbell: ring_admin(value, now); return true;
         case Register::interrupt_mask:
@@ -153,8 +160,9 @@ void Function::reset(Instant now) {
 
 void Function::drop_everything(Instant now) {
     state_ = State::off;
-    for (const auto& [number, info] : queue_pairs_)
-        backend_.destroy_queue_pair(number, now);
+    for (const bool sharing : {true, false}) // those that are shared outlive those that share them
+        for (const auto& [number, info] : queue_pairs_)
+            if ((info.shared != 0) == sharing) backend_.destroy_queue_pair(number, now);
     queue_pairs_.clear();
     for (const auto& [handle, times] : handles_)
         for (uint32_t i = 0; i < times; ++i)
@@ -223,8 +231,8 @@ void Function::report(AsyncEventKind kind, uint64_t value) {
     if (state_ != State::ready || events_.entries == 0) return;
     const uint32_t n = event_doorbell_.produced();
     if (n - event_consumer_ >= events_.entries) return;
-    std::byte* to = dma_.translate(events_.base + n % events_.entries * sizeof(AsyncEvent),
-                                   sizeof(AsyncEvent));
+    std::byte* to =
+        dma_.translate(events_.base + n % events_.entries * sizeof(AsyncEvent), sizeof(AsyncEvent));
     if (!to) return;
     AsyncEvent e;
     e.kind = kind;

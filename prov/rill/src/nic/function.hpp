@@ -23,10 +23,13 @@ namespace rill::nic {
 class FunctionBackend {
 public:
     virtual ~FunctionBackend() = default;
-    // `send_queue` stays valid until the queue pair is destroyed. no_memory, address_in_use, ...
+    // `send_queue` stays valid until the queue pair is destroyed; messages take the receives of
+    // `shared`, if that is not 0. no_memory, address_in_use, ...
     [[nodiscard]] virtual Status create_queue_pair(wire::Address& bound,
-                                                   std::span<std::byte> send_queue,
+                                                   std::span<std::byte> send_queue, uint32_t shared,
                                                    uint32_t& number) = 0;
+    [[nodiscard]] virtual Status create_shared_receive(std::span<std::byte> send_queue,
+                                                       uint32_t& number) = 0;
     virtual void destroy_queue_pair(uint32_t number, Instant now) = 0;
     virtual uint32_t acquire_address(const wire::Address& address) = 0;
     virtual void release_address(uint32_t handle) = 0;
@@ -93,12 +96,16 @@ private:
     void drop_everything(Instant now);
 
     // admin_commands.cpp
+    bool may_place(const AdminCommand& c) const; // the feature is there
+    // Memory of a send queue at arguments 0 and 1; null: it cannot be there.
+    std::byte* send_queue_of(const AdminCommand& c) const;
     AdminStatus execute(const AdminCommand& c, AdminAnswer& a, Instant now);
     AdminStatus get_feature(const AdminCommand& c, AdminAnswer& a) const;
     AdminStatus set_feature(const AdminCommand& c);
     AdminStatus allocate(const AdminCommand& c, AdminAnswer& a);
     AdminStatus free(const AdminCommand& c);
     AdminStatus create_queue_pair(const AdminCommand& c, AdminAnswer& a);
+    AdminStatus create_shared_receive(const AdminCommand& c, AdminAnswer& a);
     AdminStatus destroy_queue_pair(const AdminCommand& c, Instant now);
     AdminStatus create_address_handle(const AdminCommand& c, AdminAnswer& a);
     AdminStatus destroy_address_handle(const AdminCommand& c);
@@ -135,6 +142,7 @@ private:
     struct QueuePairInfo {
         QueuePlace place{};
         uint64_t at = 0;
+        uint32_t shared = 0;
     };
     std::unordered_map<uint32_t, QueuePairInfo> queue_pairs_;
     std::unordered_map<uint32_t, uint32_t> handles_; // and how often each was created

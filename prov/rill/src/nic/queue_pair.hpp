@@ -19,8 +19,10 @@ struct QueuePair {
     static constexpr uint32_t kEntries = 64;
     static constexpr size_t kSendBytes = kEntries * sizeof(SendEntry);
 
-    explicit QueuePair(uint32_t receives_max)
-        : send(kEntries), receive(kEntries), tagged(receives_max), untagged(receives_max) {}
+    // The send queue lies in memory that the host names: kSendBytes, kept until the end.
+    QueuePair(SendEntry* send_queue, uint32_t receives_max)
+        : send(send_queue, kEntries), receive(kEntries), tagged(receives_max),
+          untagged(receives_max) {}
 
     uint32_t number = 0;
     wire::PortId port = 0; // kDataPort: none, a shared receive queue that belongs to no endpoint

@@ -25,6 +25,10 @@ enum class TunableType : uint8_t {
 #define RILL_TUNABLES(X)                                                                           \
     X(iface, text, "", 0, 0, "no-such-if0",                                                        \
       "interface (name or address) to use; default: the fastest that is up, not loopback")         \
+    X(device, text, "rill-std", 0, 0, "no-such-device",                                            \
+      "device type that is emulated: rill-std, rill-lite, or, with a slash, a file that "          \
+      "describes "                                                                                 \
+      "one")                                                                                       \
     X(port_range, text, "", 0, 0, "5000-4000",                                                     \
       "first-last: UDP ports to listen on and to send from; default: what the system gives")       \
     X(rcvbuf, bytes, "0", 0, int64_t{1} << 30, "plenty",                                           \

@@ -7,7 +7,7 @@ namespace rill::rdm {
 
 AddressVector::~AddressVector() {
     for (const Entry& e : entries_)
-        if (e.handle != kNoHandle) module_.device().release_address(e.handle);
+        if (e.handle != kNoHandle) module_.driver().destroy_address_handle(e.handle);
 }
 
 Status AddressVector::insert(const wire::Address& address, SourceId& id) {
@@ -18,6 +18,11 @@ Status AddressVector::insert(const wire::Address& address, SourceId& id) {
         ++entries_[id].insertions;
         return Status::ok;
     }
+    uint32_t handle = kNoHandle;
+    if (Status s = module_.driver().create_address_handle(address, handle); !is_ok(s)) {
+        by_address_.erase(known);
+        return s;
+    }
     if (free_.empty()) {
         id = entries_.size();
         entries_.emplace_back();
@@ -26,7 +31,7 @@ Status AddressVector::insert(const wire::Address& address, SourceId& id) {
         free_.erase(free_.begin());
     }
     known->second = id;
-    entries_[id] = {address, module_.device().acquire_address(address), 1};
+    entries_[id] = {address, handle, 1};
     module_.names_changed(*this);
     return Status::ok;
 }
@@ -36,7 +41,7 @@ Status AddressVector::remove(SourceId id) {
     Entry& e = entries_[id];
     if (--e.insertions > 0) return Status::ok;
     by_address_.erase(e.address);
-    module_.device().release_address(e.handle);
+    module_.driver().destroy_address_handle(e.handle);
     e = {};
     free_.insert(id);
     module_.names_changed(*this);

@@ -23,6 +23,7 @@ public:
     AddressVector(const AddressVector&) = delete;
     AddressVector& operator=(const AddressVector&) = delete;
 
+    // invalid; no_memory: the device has no more address handles.
     [[nodiscard]] Status insert(const wire::Address& address, SourceId& id);
     [[nodiscard]] Status remove(SourceId id);       // not_found
     const wire::Address* lookup(SourceId id) const; // null: no such index

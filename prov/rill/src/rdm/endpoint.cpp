@@ -11,7 +11,7 @@ void Endpoint::close(Instant now) {
     module_.drain(now); // no entry for this queue pair may be left behind
     if (!sends_) {
         receives_->close();
-        module_.device().destroy_queue_pair(number_, now);
+        module_.driver().destroy_queue_pair(number_, now);
         return;
     }
     receives_->leave(number_, *rx_, now);

@@ -4,6 +4,8 @@
 #include "rdm/address_vector.hpp"
 #include "rdm/endpoint.hpp"
 
+#include <stdexcept>
+
 namespace rill::rdm {
 namespace {
 
@@ -17,7 +19,11 @@ Module::Module(const ModuleConfig& config, wire::Link& link, const SipKey& secre
     : config_(config), log_(log),
       device_(std::make_unique<nic::Device>(config.device, config.transport, link, secret, counters,
                                             log)),
-      send_operations_(config.pending_depth) {}
+      adapter_(config.type, *device_, interrupts_), driver_(adapter_, log),
+      send_operations_(config.pending_depth) {
+    if (!is_ok(driver_.bring_up(Instant{})))
+        throw std::runtime_error("the device does not come up");
+}
 
 // Endpoints may still be open: what their unexpected messages hold goes with us.
 Module::~Module() {
@@ -31,7 +37,7 @@ Status Module::open_endpoint(wire::Address& bound, const AddressVector& av, Comp
     if (shared && !shared->receives_->may_join(av)) return Status::invalid;
     uint32_t number;
     const uint32_t shared_number = shared ? shared->number_ : nic::kNoQueuePair;
-    if (Status s = device_->create_queue_pair(bound, number, shared_number); !is_ok(s)) return s;
+    if (Status s = driver_.create_queue_pair(bound, shared_number, number); !is_ok(s)) return s;
     std::unique_ptr<Endpoint> ep(new Endpoint(*this));
     ep->av_ = &av;
     ep->rx_ = &rx;
@@ -54,7 +60,7 @@ Status Module::open_endpoint(wire::Address& bound, const AddressVector& av, Comp
 
 Status Module::open_shared_receive(std::unique_ptr<Endpoint>& out) {
     uint32_t number;
-    if (Status s = device_->create_shared_receive(number); !is_ok(s)) return s;
+    if (Status s = driver_.create_shared_receive(number); !is_ok(s)) return s;
     std::unique_ptr<Endpoint> ep(new Endpoint(*this));
     ep->number_ = number;
     ep->receives_ = std::make_shared<ReceiveSide>(*this);

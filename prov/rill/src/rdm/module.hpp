@@ -3,6 +3,7 @@
 
 #include "nic/device.hpp"
 #include "obs/counters.hpp"
+#include "rdm/driver.hpp"
 #include "rdm/receive_side.hpp"
 #include "rdm/request.hpp"
 #include "rdm/send_side.hpp"
@@ -27,6 +28,7 @@ class Endpoint;
 struct ModuleConfig {
     transport::Config transport;
     nic::Config device;
+    nic::DeviceType type = nic::default_device_type();
     uint32_t send_depth = 1024; // operations of an endpoint whose message has not left entirely
     uint32_t pending_depth = 1u << 20; // sends of a domain that wait for a grant or notice
     uint32_t receive_depth = 1u << 20; // posted receives of an endpoint
@@ -36,6 +38,7 @@ struct ModuleConfig {
 // owns it. Nothing here blocks, reads a clock or touches a socket except through the link.
 class Module {
 public:
+    // Throws std::runtime_error when the device does not come up; the log says why.
     Module(const ModuleConfig& config, wire::Link& link, const SipKey& secret,
            obs::Counters& counters, Log& log);
     ~Module();
@@ -66,6 +69,8 @@ public:
     void watch_memory(uint64_t key, const RegionEvents* events);
 
     nic::Device& device() { return *device_; }
+    nic::Adapter& adapter() { return adapter_; }
+    Driver& driver() { return driver_; }
     const ModuleConfig& config() const { return config_; }
 
     // ---- for the two sides of an endpoint
@@ -106,7 +111,13 @@ private:
 
     ModuleConfig config_;
     Log& log_;
+    struct NoInterrupts : nic::InterruptSink { // the driver looks by itself
+        void raise(uint16_t, uint16_t) override {}
+    };
     std::unique_ptr<nic::Device> device_;
+    NoInterrupts interrupts_;
+    nic::Adapter adapter_;
+    Driver driver_;
     std::vector<Endpoint*> endpoints_; // by queue pair number; null: closed
     Pool<SendOperation> send_operations_;
     Pool<ReceiveOperation> receive_operations_{UINT32_MAX};

@@ -297,7 +297,7 @@ void SendSide::close(Instant now) {
             if (op && !op->done && !op->is_inline && !op->fetches() &&
                 (op->launched || !f->remote))
                 abort(module_, *op, now);
-    module_.device().destroy_queue_pair(queue_pair_, now);
+    module_.driver().destroy_queue_pair(queue_pair_, now);
     for (SendFlow* f : flows) {
         f->side = nullptr;
         if (f->operations.empty()) {

@@ -15,7 +15,12 @@ template <class T>
 class Ring {
 public:
     explicit Ring(size_t capacity)
-        : mask_(std::bit_ceil(capacity) - 1), slots_(std::make_unique<T[]>(mask_ + 1)) {}
+        : mask_(std::bit_ceil(capacity) - 1), own_(std::make_unique<T[]>(mask_ + 1)),
+          slots_(own_.get()) {}
+    // In memory that somebody else keeps; `capacity` is a power of two.
+    Ring(T* slots, size_t capacity) : mask_(capacity - 1), slots_(slots) {
+        assert(std::has_single_bit(capacity));
+    }
 
     size_t capacity() const { return mask_ + 1; }
     size_t size() const { return tail_ - head_; }
@@ -50,7 +55,8 @@ private:
     size_t mask_;
     size_t head_ = 0; // written by the consumer
     size_t tail_ = 0; // written by the producer
-    std::unique_ptr<T[]> slots_;
+    std::unique_ptr<T[]> own_;
+    T* slots_;
 };
 
 } // namespace rill

@@ -44,13 +44,15 @@ Test(device_memory, R3_R4_nothing_overlaps_and_nothing_is_lost_over_long_sequenc
                 const uint32_t longest = m.longest_free();
                 const Status s = m.allocate(owner, bytes, at);
                 if (bytes == 0 || round(bytes) > longest) {
-                    cr_assert_eq(s, bytes == 0 ? Status::invalid : Status::no_memory, "seed %lu", seed);
+                    cr_assert_eq(s, bytes == 0 ? Status::invalid : Status::no_memory, "seed %lu",
+                                 seed);
                     cr_assert_eq(at, 12345u, "nothing is written on failure");
                     continue;
                 }
                 cr_assert(is_ok(s), "seed %lu step %d", seed, step);
                 const auto next = model.lower_bound(at);
-                cr_assert(next == model.end() || at + round(bytes) <= next->first, "seed %lu", seed);
+                cr_assert(next == model.end() || at + round(bytes) <= next->first, "seed %lu",
+                          seed);
                 cr_assert(next == model.begin() ||
                               std::prev(next)->first + std::prev(next)->second.bytes <= at,
                           "seed %lu", seed);

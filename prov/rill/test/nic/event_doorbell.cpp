@@ -82,9 +82,7 @@ struct Run {
         case 3:
             if (d.claim(read | kArm, produced)) ++interrupts, ++total;
             return;
-        default:
-            --interrupts;
-            host_step = 0;
+        default: --interrupts; host_step = 0;
         }
     }
 };

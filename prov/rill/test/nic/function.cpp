@@ -31,7 +31,7 @@ struct Backend : FunctionBackend {
     std::multiset<uint32_t> handles;
     Status refuse = Status::ok;
 
-    Status create_queue_pair(wire::Address& bound, std::span<std::byte> queue,
+    Status create_queue_pair(wire::Address& bound, std::span<std::byte> queue, uint32_t,
                              uint32_t& number) override {
         if (!is_ok(refuse)) return refuse;
         number = queue_pairs.empty() ? 1 : *queue_pairs.rbegin() + 1;
@@ -39,6 +39,10 @@ struct Backend : FunctionBackend {
         bound.port = 4711;
         last_queue = queue;
         return Status::ok;
+    }
+    Status create_shared_receive(std::span<std::byte> queue, uint32_t& number) override {
+        wire::Address none;
+        return create_queue_pair(none, queue, 0, number);
     }
     void destroy_queue_pair(uint32_t number, Instant) override {
         cr_assert_eq(queue_pairs.erase(number), 1u, "of a queue pair that is there");
@@ -244,8 +248,18 @@ Test(function, queue_pairs_and_handles_have_limits_and_owners) {
     cr_assert_eq(h.ask(AdminOp::create_address_handle, {w[0], w[1], w[2]}).status, AdminStatus::ok);
     cr_assert_eq(h.ask(AdminOp::destroy_address_handle, {9}).status, AdminStatus::ok);
     cr_assert_eq(h.ask(AdminOp::destroy_address_handle, {9}).status, AdminStatus::ok);
-    cr_assert_eq(h.ask(AdminOp::destroy_address_handle, {9}).status, AdminStatus::illegal_parameter);
+    cr_assert_eq(h.ask(AdminOp::destroy_address_handle, {9}).status,
+                 AdminStatus::illegal_parameter);
     cr_assert_eq(h.ask(AdminOp::create_address_handle, {7}).status, AdminStatus::illegal_parameter);
+    // A shared receive queue cannot go before those that share it.
+    cr_assert_eq(h.ask(AdminOp::destroy_queue_pair, {1}).status, AdminStatus::ok);
+    cr_assert_eq(h.ask(AdminOp::destroy_queue_pair, {2}).status, AdminStatus::ok);
+    const uint64_t shared = h.ask(AdminOp::create_shared_receive, {0, h.queue_at}).results[0];
+    const auto any = Host::words(0);
+    const AdminAnswer sharing =
+        h.ask(AdminOp::create_queue_pair, {0, h.queue_at, any[0], any[1], any[2], shared});
+    cr_assert_eq(sharing.status, AdminStatus::ok);
+    cr_assert_eq(h.ask(AdminOp::destroy_queue_pair, {shared}).status, AdminStatus::busy);
     h.handshake();
     cr_assert(b.backend.queue_pairs.empty() && b.backend.handles.empty(), "a reset leaves nothing");
 }
@@ -268,12 +282,11 @@ Test(function, R5_functions_cannot_touch_each_others_resources) {
     // One goes, the other stays.
     two.handshake();
     cr_assert_eq(b.backend.queue_pairs.size(), 1u);
-    const uint16_t express =
-        find_capability(b.adapter.config_spaces(), 1, 0x10, false, b.now);
+    const uint16_t express = find_capability(b.adapter.config_spaces(), 1, 0x10, false, b.now);
     uint32_t v = 0;
-    cr_assert(is_ok(b.adapter.config({1, static_cast<uint16_t>(express + pci::kDeviceControl), 2,
-                                      true, pci::kFunctionReset},
-                                     b.now, v)));
+    cr_assert(is_ok(b.adapter.config(
+        {1, static_cast<uint16_t>(express + pci::kDeviceControl), 2, true, pci::kFunctionReset},
+        b.now, v)));
     cr_assert(b.backend.queue_pairs.empty());
     cr_assert_eq(one.reg(Register::status), 0u);
     cr_assert_eq(b.adapter.memory().allocations(), 0u);
@@ -364,25 +377,32 @@ Test(function, whatever_a_host_writes_the_device_answers_and_stays_in_its_memory
         };
         for (int step = 0; step < 400; ++step) {
             switch (random.below(6)) {
-            case 0: h.f.write(static_cast<uint32_t>(random.below(0x14) * 4), static_cast<uint32_t>(odd()), h.now); break;
-            case 1: h.f.write64(static_cast<uint32_t>(random.chance(0.8) ? kEventDoorbell : odd()), odd()); break;
+            case 0:
+                h.f.write(static_cast<uint32_t>(random.below(0x14) * 4),
+                          static_cast<uint32_t>(odd()), h.now);
+                break;
+            case 1:
+                h.f.write64(static_cast<uint32_t>(random.chance(0.8) ? kEventDoorbell : odd()),
+                            odd());
+                break;
             case 2:
-                h.f.write(static_cast<uint32_t>(random.below(0x4000)), static_cast<uint32_t>(odd()), h.now);
+                h.f.write(static_cast<uint32_t>(random.below(0x4000)), static_cast<uint32_t>(odd()),
+                          h.now);
                 (void)h.f.read(static_cast<uint32_t>(odd()));
                 break;
             default: {
-                const bool runs = h.reg(Register::status) & kStatusReady &&
-                                  h.reg(Register::admin_size) == kEntries &&
-                                  h.f.commands() == h.written &&
-                                  h.reg(Register::admin_base_low) == static_cast<uint32_t>(h.command_at) &&
-                                  h.reg(Register::answer_base_low) == static_cast<uint32_t>(h.answer_at);
+                const bool runs =
+                    h.reg(Register::status) & kStatusReady &&
+                    h.reg(Register::admin_size) == kEntries && h.f.commands() == h.written &&
+                    h.reg(Register::admin_base_low) == static_cast<uint32_t>(h.command_at) &&
+                    h.reg(Register::answer_base_low) == static_cast<uint32_t>(h.answer_at);
                 if (!runs) {
                     h.bring_up();
                     continue;
                 }
                 AdminCommand& c = h.commands[h.written % kEntries];
                 c = {};
-                c.op = static_cast<AdminOp>(random.below(12));
+                c.op = static_cast<AdminOp>(random.below(13));
                 for (uint64_t& a : c.arguments)
                     a = random.chance(0.4) ? odd() : 0;
                 if (random.chance(0.5)) {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-#include "tools/device_files.hpp"
+#include "fi/device_files.hpp"
 
 #include "nic/shipped_types.hpp"
 
 #include <fstream>
 #include <sstream>
 
-namespace rill::tools {
+namespace rill::fi {
 
 bool find_device_type(const std::string& word, nic::DeviceType& out, std::string& error) {
     if (word.find('/') != std::string::npos) {
@@ -32,4 +32,4 @@ bool find_device_type(const std::string& word, nic::DeviceType& out, std::string
     return false;
 }
 
-} // namespace rill::tools
+} // namespace rill::fi

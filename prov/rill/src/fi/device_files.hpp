@@ -5,11 +5,11 @@
 
 #include <string>
 
-namespace rill::tools {
+namespace rill::fi {
 
 // A shipped type by its name, or, when the word has a slash, a file. False, with an error that names
 // it.
 [[nodiscard]] bool find_device_type(const std::string& word, nic::DeviceType& out,
                                     std::string& error);
 
-} // namespace rill::tools
+} // namespace rill::fi
