@@ -17,8 +17,8 @@ EXTRA_PROGRAMS = %D%/parameters
 CLEANFILES += %D%/parameters$(EXEEXT) %D%/parameters.md
 
 if HAVE_PANDOC
-%D%/fi_rill.7: %D%/fi_rill.7.md %D%/parameters.cpp prov/rill/src/obs/tunables.hpp
-	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) %D%/parameters$(EXEEXT)
+%D%/fi_rill.7: %D%/fi_rill.7.md %D%/parameters.cpp prov/rill/src/obs/tunables.hpp \
+		| %D%/parameters$(EXEEXT)
 	$(AM_V_GEN)$(MKDIR_P) %D% && ./%D%/parameters$(EXEEXT) > %D%/parameters.md && \
 	$(SED) -e '/^@PARAMETERS@$$/{' -e 'r %D%/parameters.md' -e 'd' -e '}' \
 	    $(srcdir)/%D%/fi_rill.7.md > $@.md.tmp && \
