@@ -29,6 +29,7 @@ functional_programs = \
 	%D%/shared_contexts.tap \
 	%D%/threads.tap \
 	%D%/triggered.tap \
+	%D%/triggered_remote.tap \
 	%D%/vectors.tap \
 	%D%/waits.tap
 check_PROGRAMS += $(functional_programs)
@@ -98,6 +99,9 @@ functional_libs = %D%/libharness.la $(FABRIC_LIBS) -lpthread
 
 %C%_triggered_tap_SOURCES = %D%/triggered.cpp
 %C%_triggered_tap_LDADD = $(functional_libs)
+
+%C%_triggered_remote_tap_SOURCES = %D%/triggered_remote.cpp %D%/remote_cases.hpp
+%C%_triggered_remote_tap_LDADD = $(functional_libs)
 
 %C%_vectors_tap_SOURCES = %D%/vectors.cpp
 %C%_vectors_tap_LDADD = $(functional_libs)

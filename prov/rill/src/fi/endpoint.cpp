@@ -6,6 +6,7 @@
 #include "fi/errors.hpp"
 #include "fi/log.hpp"
 #include "fi/traffic_class.hpp"
+#include "fi/triggered.hpp"
 #include "link/sockaddr.hpp"
 
 #include <cstring>
@@ -179,7 +180,8 @@ Endpoint::Endpoint(Domain& domain, const fi_rx_attr& attr, void* context)
     : role_(Role::shared), domain_(domain), core_(*this),
       has_messages_((attr.caps & FI_MSG) || !(attr.caps & FI_TAGGED)),
       has_tags_((attr.caps & FI_TAGGED) || !(attr.caps & FI_MSG)), sends_(false), receives_(true),
-      reads_(false), writes_(false), has_rma_(false), has_atomics_(false), directed_(attr.caps & FI_DIRECTED_RECV), tx_flags_(0), rx_flags_(attr.op_flags),
+      reads_(false), writes_(false), has_rma_(false), has_atomics_(false),
+      directed_(attr.caps & FI_DIRECTED_RECV), tx_flags_(0), rx_flags_(attr.op_flags),
       inject_bytes_(0), enabled_(true), multi_recv_min_(kMultiRecvMin) {
     set_operations(FI_CLASS_SRX_CTX, context);
 }
@@ -387,7 +389,7 @@ int Endpoint::options_flags(uint64_t* flags, bool set) {
     const uint64_t side = *flags & (FI_TRANSMIT | FI_RECV);
     if (side != FI_TRANSMIT && side != FI_RECV) return -FI_EINVAL;
     uint64_t& ours = side == FI_TRANSMIT ? tx_flags_ : rx_flags_;
-    const uint64_t allowed = side == FI_TRANSMIT ? kTxFlags : kRxFlags;
+    const uint64_t allowed = FI_TRIGGER | (side == FI_TRANSMIT ? kTxFlags : kRxFlags);
     const uint64_t given = *flags & ~side;
     if (set && (given & ~allowed)) return -FI_EINVAL;
     if (set)
@@ -402,7 +404,8 @@ int Endpoint::check_bindings() const {
     if (role_ == Role::scalable) return 0; // its contexts have queues
     // A counter will do instead of a queue.
     const bool transmits = sends_ || reads_ || writes_;
-    if ((transmits && !core_.tx_reporter_.is_bound()) || (receives_ && !core_.rx_reporter_.is_bound()))
+    if ((transmits && !core_.tx_reporter_.is_bound()) ||
+        (receives_ && !core_.rx_reporter_.is_bound()))
         return -FI_ENOCQ;
     return 0;
 }
@@ -537,13 +540,14 @@ ssize_t Endpoint::post(bool capable, F&& operation) {
 }
 
 ssize_t Endpoint::send(rdm::SendRequest& r, uint64_t flags) {
-    if (flags & ~(kTxFlags | FI_FENCE)) return -FI_EINVAL;
+    if (flags & ~kTxCallFlags) return -FI_EINVAL;
     if (r.iov_count > rdm::kIovMax) return -FI_EINVAL;
     size_t bytes = 0;
     for (size_t i = 0; i < r.iov_count; ++i)
         if (__builtin_add_overflow(bytes, r.iov[i].iov_len, &bytes) || bytes > kMessageMax)
             return -FI_EMSGSIZE;
     if ((flags & FI_INJECT) && bytes > inject_bytes_) return -FI_EMSGSIZE;
+    if (flags & FI_TRIGGER) return submit_triggered(*this, r, flags);
     r.report = flags & FI_COMPLETION;
     r.inject = flags & FI_INJECT;
     r.fence = flags & FI_FENCE;
@@ -560,7 +564,7 @@ ssize_t Endpoint::inject(rdm::SendRequest& r) {
 }
 
 ssize_t Endpoint::rma(rdm::RmaRequest& r, uint64_t flags) {
-    if (flags & ~(kTxFlags | FI_FENCE)) return -FI_EINVAL;
+    if (flags & ~kTxCallFlags) return -FI_EINVAL;
     if (r.iov_count > rdm::kIovMax || r.range_count > rdm::kRangesMax) return -FI_EINVAL;
     size_t bytes = 0;
     for (size_t i = 0; i < r.iov_count; ++i)
@@ -568,6 +572,7 @@ ssize_t Endpoint::rma(rdm::RmaRequest& r, uint64_t flags) {
             return -FI_EMSGSIZE;
     r.inject = (flags & FI_INJECT) && !r.read; // there is nothing to be copied
     if (r.inject && bytes > inject_bytes_) return -FI_EMSGSIZE;
+    if (flags & FI_TRIGGER) return submit_triggered(*this, r, flags);
     r.report = flags & FI_COMPLETION;
     r.fence = flags & FI_FENCE;
     r.level = level_of(flags);
@@ -585,7 +590,8 @@ ssize_t Endpoint::inject_write(rdm::RmaRequest& r) {
 
 ssize_t Endpoint::atomic(rdm::AtomicRequest& r, uint64_t flags) {
     // Nobody can be told data by an atomic operation.
-    if (flags & ~(kTxFlags | FI_FENCE)) return -FI_EINVAL;
+    if (flags & ~kTxCallFlags) return -FI_EINVAL;
+    if (flags & FI_TRIGGER) return submit_triggered(*this, r, flags);
     r.report = flags & FI_COMPLETION;
     r.fence = flags & FI_FENCE;
     r.level = level_of(flags);
@@ -600,6 +606,8 @@ ssize_t Endpoint::inject_atomic(rdm::AtomicRequest& r) {
 }
 
 ssize_t Endpoint::receive(rdm::RecvRequest& r, uint64_t flags) {
+    if (r.iov_count > rdm::kIovMax) return -FI_EINVAL;
+    if (flags & FI_TRIGGER) return submit_triggered(*this, r, flags);
     r.report = flags & FI_COMPLETION;
     return post(may_receive(), [&](rdm::Endpoint& e, Instant now) { return e.receive(r, now); });
 }

@@ -3,7 +3,6 @@
 // Messages without tags: fi_send, fi_recv and their forms.
 #include "fi/attributes.hpp"
 #include "fi/operations.hpp"
-#include "fi/triggered.hpp"
 
 namespace rill::fi {
 
@@ -15,7 +14,7 @@ Endpoint& ep_of(fid_ep* handle) {
 
 ssize_t post_receive(Endpoint& ep, const iovec* iov, size_t count, fi_addr_t source, void* context,
                      uint64_t flags, rdm::CompletionSink* sink = nullptr) {
-    if (flags & ~kRxFlags) return -FI_EINVAL;
+    if (flags & ~(kRxFlags | FI_TRIGGER)) return -FI_EINVAL;
     rdm::RecvRequest r;
     r.iov = iov;
     r.iov_count = count;
@@ -60,11 +59,7 @@ ssize_t recvv_entry(fid_ep* handle, const iovec* iov, void**, size_t count, fi_a
 ssize_t recvmsg_entry(fid_ep* handle, const fi_msg* msg, uint64_t flags) {
     return guarded([&] {
         Endpoint& ep = ep_of(handle);
-        const uint64_t all = flags | ep.rx_msg_flags();
-        if (flags & FI_TRIGGER)
-            return submit_triggered(ep, *msg, all, kRxFlags, rdm::kRecv | rdm::kMsg,
-                                    receive_message);
-        return receive_message(ep, *msg, all, nullptr);
+        return receive_message(ep, *msg, flags | ep.rx_msg_flags(), nullptr);
     });
 }
 
@@ -90,10 +85,7 @@ ssize_t sendv_entry(fid_ep* handle, const iovec* iov, void**, size_t count, fi_a
 ssize_t sendmsg_entry(fid_ep* handle, const fi_msg* msg, uint64_t flags) {
     return guarded([&] {
         Endpoint& ep = ep_of(handle);
-        const uint64_t all = flags | ep.tx_msg_flags();
-        if (flags & FI_TRIGGER)
-            return submit_triggered(ep, *msg, all, kTxFlags, rdm::kSend | rdm::kMsg, send_message);
-        return send_message(ep, *msg, all, nullptr);
+        return send_message(ep, *msg, flags | ep.tx_msg_flags(), nullptr);
     });
 }
 

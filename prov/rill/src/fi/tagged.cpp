@@ -3,7 +3,6 @@
 // Tagged messages: fi_tsend, fi_trecv and their forms.
 #include "fi/attributes.hpp"
 #include "fi/operations.hpp"
-#include "fi/triggered.hpp"
 
 namespace rill::fi {
 
@@ -97,10 +96,8 @@ ssize_t recvmsg_entry(fid_ep* handle, const fi_msg_tagged* msg, uint64_t flags) 
     return guarded([&]() -> ssize_t {
         Endpoint& ep = ep_of(handle);
         const uint64_t all = flags | ep.rx_msg_flags();
-        if (flags & FI_TRIGGER)
-            return submit_triggered(ep, *msg, all, FI_COMPLETION | FI_MORE,
-                                    rdm::kRecv | rdm::kTaggedKind, receive_tagged);
-        if (flags & ~(FI_COMPLETION | FI_MORE | kLookFlags)) return -FI_EINVAL;
+        const uint64_t either = flags & FI_TRIGGER ? FI_TRIGGER : kLookFlags;
+        if (flags & ~(FI_COMPLETION | FI_MORE | either)) return -FI_EINVAL;
         if (flags & kLookFlags) return look(ep, *msg, all);
         return receive_tagged(ep, *msg, all, nullptr);
     });
@@ -128,11 +125,7 @@ ssize_t sendv_entry(fid_ep* handle, const iovec* iov, void**, size_t count, fi_a
 ssize_t sendmsg_entry(fid_ep* handle, const fi_msg_tagged* msg, uint64_t flags) {
     return guarded([&] {
         Endpoint& ep = ep_of(handle);
-        const uint64_t all = flags | ep.tx_msg_flags();
-        if (flags & FI_TRIGGER)
-            return submit_triggered(ep, *msg, all, kTxFlags, rdm::kSend | rdm::kTaggedKind,
-                                    send_tagged);
-        return send_tagged(ep, *msg, all, nullptr);
+        return send_tagged(ep, *msg, flags | ep.tx_msg_flags(), nullptr);
     });
 }
 
