@@ -22,13 +22,15 @@ void check(const char* call, ssize_t result) {
     if (result < 0) fail(call, fi_strerror(static_cast<int>(-result)));
 }
 
-std::unique_ptr<fi_info, InfoFreer> make_hints(const std::string& provider) {
+std::unique_ptr<fi_info, InfoFreer> make_hints(const std::string& provider, bool remote) {
     std::unique_ptr<fi_info, InfoFreer> hints(fi_allocinfo());
     if (!hints) fail("fi_allocinfo", "out of memory");
     hints->caps = FI_MSG | FI_TAGGED;
+    if (remote) hints->caps |= FI_RMA | FI_ATOMIC;
     hints->mode = FI_CONTEXT | FI_CONTEXT2;
     hints->ep_attr->type = FI_EP_RDM;
     hints->domain_attr->mr_mode = FI_MR_LOCAL;
+    if (remote) hints->domain_attr->mr_mode |= FI_MR_VIRT_ADDR | FI_MR_ALLOCATED | FI_MR_PROV_KEY;
     hints->domain_attr->threading = FI_THREAD_DOMAIN;
     hints->domain_attr->control_progress = FI_PROGRESS_MANUAL;
     hints->domain_attr->data_progress = FI_PROGRESS_MANUAL;
@@ -41,13 +43,13 @@ std::unique_ptr<fi_info, InfoFreer> make_hints(const std::string& provider) {
 
 } // namespace
 
-FabricEndpoint::FabricEndpoint(const std::string& provider, const std::string& node) {
-    open_info(provider, node);
+FabricEndpoint::FabricEndpoint(const std::string& provider, const std::string& node, bool remote) {
+    open_info(provider, node, remote);
     open_objects();
 }
 
-void FabricEndpoint::open_info(const std::string& provider, const std::string& node) {
-    const auto hints = make_hints(provider);
+void FabricEndpoint::open_info(const std::string& provider, const std::string& node, bool remote) {
+    const auto hints = make_hints(provider, remote);
     fi_info* info = nullptr;
     set_phase("fi_getinfo");
     const int result = fi_getinfo(FI_VERSION(1, 17), node.empty() ? nullptr : node.c_str(), nullptr,
@@ -115,7 +117,8 @@ std::vector<Operation> FabricEndpoint::make_operations(std::size_t count, std::s
     void* descriptor = nullptr;
     if (info_->domain_attr->mr_mode & FI_MR_LOCAL) {
         fid_mr* region = nullptr;
-        check("fi_mr_reg", fi_mr_reg(domain_.get(), base, count * size, FI_SEND | FI_RECV, 0,
+        check("fi_mr_reg", fi_mr_reg(domain_.get(), base, count * size,
+                                     FI_SEND | FI_RECV | FI_READ | FI_WRITE, 0,
                                      regions_.size() + 1, 0, &region, nullptr));
         regions_.emplace_back(region);
         descriptor = fi_mr_desc(region);
@@ -160,6 +163,47 @@ void FabricEndpoint::inject(std::span<const std::byte> data) {
         return fi_tinject(endpoint_.get(), data.data(), data.size(), peer_, tag);
     };
     while (busy("fi_tinject", call())) {
+    }
+}
+
+RemoteMemory FabricEndpoint::expose(std::span<const Operation> operations) {
+    std::byte* base = operations.front().buffer.data();
+    const auto bytes = static_cast<std::size_t>(operations.back().buffer.data() - base) +
+                       operations.back().buffer.size();
+    fid_mr* region = nullptr;
+    check("fi_mr_reg", fi_mr_reg(domain_.get(), base, bytes, FI_REMOTE_READ | FI_REMOTE_WRITE, 0,
+                                 regions_.size() + 1, 0, &region, nullptr));
+    regions_.emplace_back(region);
+    const bool is_virtual = info_->domain_attr->mr_mode & FI_MR_VIRT_ADDR;
+    return {is_virtual ? reinterpret_cast<std::uintptr_t>(base) : 0, fi_mr_key(region)};
+}
+
+void FabricEndpoint::write(Operation& operation, const RemoteMemory& to) {
+    const auto call = [&] {
+        return fi_write(endpoint_.get(), operation.buffer.data(), operation.buffer.size(),
+                        operation.descriptor, peer_, to.address, to.key, &operation.context);
+    };
+    while (busy("fi_write", call())) {
+    }
+}
+
+void FabricEndpoint::read(Operation& operation, const RemoteMemory& from) {
+    const auto call = [&] {
+        return fi_read(endpoint_.get(), operation.buffer.data(), operation.buffer.size(),
+                       operation.descriptor, peer_, from.address, from.key, &operation.context);
+    };
+    while (busy("fi_read", call())) {
+    }
+}
+
+void FabricEndpoint::fetch_add(Operation& operation, const RemoteMemory& to) {
+    static const std::uint64_t one = 1;
+    const auto call = [&] {
+        return fi_fetch_atomic(endpoint_.get(), &one, 1, nullptr, operation.buffer.data(),
+                               operation.descriptor, peer_, to.address, to.key, FI_UINT64, FI_SUM,
+                               &operation.context);
+    };
+    while (busy("fi_fetch_atomic", call())) {
     }
 }
 

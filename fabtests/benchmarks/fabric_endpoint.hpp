@@ -2,9 +2,11 @@
 #pragma once
 
 #include <rdma/fabric.h>
+#include <rdma/fi_atomic.h>
 #include <rdma/fi_cm.h>
 #include <rdma/fi_domain.h>
 #include <rdma/fi_endpoint.h>
+#include <rdma/fi_rma.h>
 #include <rdma/fi_tagged.h>
 
 #include <cstddef>
@@ -40,11 +42,18 @@ struct Operation {
     void* descriptor = nullptr;
 };
 
+// Memory of the peer's, as RMA and atomic operations name it.
+struct RemoteMemory {
+    std::uint64_t address = 0;
+    std::uint64_t key = 0;
+};
+
 // A reliable datagram endpoint with one completion queue, one peer and one tag: what a tagged
 // ping-pong or stream needs of libfabric, and nothing else. Every error ends the process.
 class FabricEndpoint {
 public:
-    FabricEndpoint(const std::string& provider, const std::string& node);
+    // `remote`: with RMA and atomic operations.
+    FabricEndpoint(const std::string& provider, const std::string& node, bool remote);
 
     [[nodiscard]] std::string name() const;
     void connect(const std::string& peer_name);
@@ -57,6 +66,13 @@ public:
     void send(Operation& operation);
     void inject(std::span<const std::byte> data);
 
+    // Lets the peer read and write the memory of these operations, which lies in one piece.
+    [[nodiscard]] RemoteMemory expose(std::span<const Operation> operations);
+    void write(Operation& operation, const RemoteMemory& to);
+    void read(Operation& operation, const RemoteMemory& from);
+    // Adds 1 to a 64-bit word; what it was before comes into the operation's buffer.
+    void fetch_add(Operation& operation, const RemoteMemory& to);
+
     // The operation that completed, or null. Polling is what drives manual progress.
     [[nodiscard]] Operation* poll();
 
@@ -65,7 +81,7 @@ public:
     [[nodiscard]] std::size_t receive_depth() const { return info_->rx_attr->size; }
 
 private:
-    void open_info(const std::string& provider, const std::string& node);
+    void open_info(const std::string& provider, const std::string& node, bool remote);
     void open_objects();
     void read_completions();
     [[noreturn]] void fail_completion();

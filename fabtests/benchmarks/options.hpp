@@ -10,7 +10,8 @@
 
 namespace bench {
 
-enum class Mode { pingpong, stream };
+// write, read: a stream of RMA; fetch_add: one atomic operation after another (rill_bench only).
+enum class Mode { pingpong, stream, write, read, fetch_add };
 
 // The command line of both programs. What only one of them has, the other refuses.
 struct Options {

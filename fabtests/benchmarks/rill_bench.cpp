@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 //
-// Tagged ping-pong and tagged streaming over any libfabric provider with reliable datagrams. It
+// Tagged ping-pong, tagged streaming, RMA streaming and atomic round trips over any libfabric provider with reliable datagrams. It
 // forks its peer, checks the data in an untimed first round, and prints one line of JSON.
 #include <algorithm>
 #include <cstring>
@@ -202,6 +202,96 @@ private:
     bool acknowledged_ = false;
 };
 
+// The client keeps a window of RMA operations under way, or does one atomic operation after another;
+// the server only lets its provider run.
+class Remote {
+public:
+    Remote(FabricEndpoint& endpoint, ProcessPair& pair, const Options& options)
+        : endpoint_(endpoint), pair_(pair), mode_(options.mode) {
+        const std::size_t depth = mode_ == Mode::fetch_add
+                                      ? 1
+                                      : std::min(options.window, endpoint.send_depth());
+        data_ = endpoint.make_operations(depth, options.size_bytes, false);
+        // The same operations of the two sides face each other.
+        RemoteMemory mine{};
+        if (!pair.is_client()) {
+            for (std::size_t i = 0; i < data_.size(); ++i) {
+                data_[i].sequence = i;
+                if (mode_ == Mode::read) fill(data_[i]);
+            }
+            mine = endpoint.expose(data_);
+        }
+        const std::string theirs =
+            pair.exchange({reinterpret_cast<const char*>(&mine), sizeof mine});
+        std::memcpy(&target_, theirs.data(), sizeof target_);
+        verified_count = 4 * depth + 3;
+        first_count = 2 * depth;
+    }
+
+    std::uint64_t verified_count = 0;
+    std::uint64_t first_count = 0;
+
+    double run(const Command& command) {
+        if (!pair_.is_client()) return 0; // whatever there is to do, serve() polls for
+        free_.clear();
+        for (std::size_t i = 0; i < data_.size(); ++i) {
+            data_[i].sequence = i;
+            if (command.verify && mode_ == Mode::write) fill(data_[i]);
+            free_.push_back(&data_[i]);
+        }
+        const double start = seconds_now();
+        for (std::uint64_t i = 0; i < command.count; ++i) {
+            while (free_.empty())
+                progress();
+            Operation& operation = *free_.back();
+            free_.pop_back();
+            post(operation);
+        }
+        while (free_.size() != data_.size())
+            progress();
+        const double seconds = seconds_now() - start;
+        if (command.verify) check_data();
+        return seconds;
+    }
+
+private:
+    RemoteMemory place_of(const Operation& operation) const {
+        return {target_.address + operation.sequence * operation.buffer.size(), target_.key};
+    }
+
+    void post(Operation& operation) {
+        set_phase("waiting for the completion of a remote operation");
+        switch (mode_) {
+        case Mode::write: return endpoint_.write(operation, place_of(operation));
+        case Mode::read: return endpoint_.read(operation, place_of(operation));
+        default: endpoint_.fetch_add(operation, target_);
+        }
+    }
+
+    void progress() {
+        if (Operation* done = endpoint_.poll()) free_.push_back(done);
+    }
+
+    // What was written is read back.
+    void check_data() {
+        for (Operation& operation : data_) {
+            if (mode_ == Mode::fetch_add) return;
+            std::fill(operation.buffer.begin(), operation.buffer.end(), std::byte{0});
+            endpoint_.read(operation, place_of(operation));
+            while (endpoint_.poll() == nullptr) {
+            }
+            verify(operation);
+        }
+    }
+
+    FabricEndpoint& endpoint_;
+    ProcessPair& pair_;
+    Mode mode_;
+    RemoteMemory target_;
+    std::vector<Operation> data_;
+    std::vector<Operation*> free_;
+};
+
 template <typename Test>
 void serve(Test& test, FabricEndpoint& endpoint, ProcessPair& pair) {
     for (;;) {
@@ -249,10 +339,13 @@ int main(int argc, char** argv) {
     ProcessPair pair =
         ProcessPair::start({"rill_bench", options.provider, options.cpus, options.watchdog_s});
     {
-        FabricEndpoint endpoint(options.provider, options.node);
+        const bool remote = options.mode != Mode::pingpong && options.mode != Mode::stream;
+        FabricEndpoint endpoint(options.provider, options.node, remote);
         endpoint.connect(pair.exchange(endpoint.name()));
         if (options.mode == Mode::pingpong)
             run_test<PingPong>(endpoint, pair, options);
+        else if (remote)
+            run_test<Remote>(endpoint, pair, options);
         else
             run_test<Stream>(endpoint, pair, options);
     }
