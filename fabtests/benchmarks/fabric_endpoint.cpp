@@ -117,9 +117,9 @@ std::vector<Operation> FabricEndpoint::make_operations(std::size_t count, std::s
     void* descriptor = nullptr;
     if (info_->domain_attr->mr_mode & FI_MR_LOCAL) {
         fid_mr* region = nullptr;
-        check("fi_mr_reg", fi_mr_reg(domain_.get(), base, count * size,
-                                     FI_SEND | FI_RECV | FI_READ | FI_WRITE, 0,
-                                     regions_.size() + 1, 0, &region, nullptr));
+        check("fi_mr_reg",
+              fi_mr_reg(domain_.get(), base, count * size, FI_SEND | FI_RECV | FI_READ | FI_WRITE,
+                        0, regions_.size() + 1, 0, &region, nullptr));
         regions_.emplace_back(region);
         descriptor = fi_mr_desc(region);
     }

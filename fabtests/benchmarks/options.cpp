@@ -15,7 +15,8 @@ namespace bench {
 namespace {
 
 constexpr char usage_common[] =
-    "  --mode pingpong|stream   what to measure (pingpong); rill_bench also write|read (streams of\n"
+    "  --mode pingpong|stream   what to measure (pingpong); rill_bench also write|read (streams "
+    "of\n"
     "                           RMA) and fetch_add (round trips of 8 bytes)\n"
     "  --size BYTES             size of a message (64)\n"
     "  --window N               messages under way in a stream (64; 16 from 1 MiB on)\n"

@@ -208,9 +208,8 @@ class Remote {
 public:
     Remote(FabricEndpoint& endpoint, ProcessPair& pair, const Options& options)
         : endpoint_(endpoint), pair_(pair), mode_(options.mode) {
-        const std::size_t depth = mode_ == Mode::fetch_add
-                                      ? 1
-                                      : std::min(options.window, endpoint.send_depth());
+        const std::size_t depth =
+            mode_ == Mode::fetch_add ? 1 : std::min(options.window, endpoint.send_depth());
         data_ = endpoint.make_operations(depth, options.size_bytes, false);
         // The same operations of the two sides face each other.
         RemoteMemory mine{};

@@ -12,9 +12,14 @@ namespace functional {
 enum class AtomicForm { base, fetch, compare };
 
 inline constexpr fi_datatype all_atomic_types[] = {
-    FI_INT8,   FI_UINT8,  FI_INT16,         FI_UINT16,         FI_INT32,       FI_UINT32,
-    FI_INT64,  FI_UINT64, FI_FLOAT,         FI_DOUBLE,         FI_FLOAT_COMPLEX,
-    FI_DOUBLE_COMPLEX,    FI_LONG_DOUBLE,   FI_LONG_DOUBLE_COMPLEX, FI_INT128, FI_UINT128,
+    FI_INT8,          FI_UINT8,
+    FI_INT16,         FI_UINT16,
+    FI_INT32,         FI_UINT32,
+    FI_INT64,         FI_UINT64,
+    FI_FLOAT,         FI_DOUBLE,
+    FI_FLOAT_COMPLEX, FI_DOUBLE_COMPLEX,
+    FI_LONG_DOUBLE,   FI_LONG_DOUBLE_COMPLEX,
+    FI_INT128,        FI_UINT128,
 };
 
 size_t bytes_of(fi_datatype type);

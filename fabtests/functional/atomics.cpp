@@ -165,17 +165,27 @@ void matrix(AtomicForm kind, Form3 form, uint64_t flags) {
                 std::fill(memory.begin(), memory.end(), 0xee);
                 memcpy(memory.data() + 64, before.data(), bytes);
                 Op context;
-                const Atomic a{kind,    form,        op,     type,        count,
-                               &operand, &compare,    &result, pair.to_b(), target.address + 64,
-                               target.key, flags, &context};
+                const Atomic a{kind,       form,     op,      type,        count,
+                               &operand,   &compare, &result, pair.to_b(), target.address + 64,
+                               target.key, flags,    &context};
                 pair.post([&] { return post(ep, a); });
                 const Bytes want = atomic_reference(op, type, before, operand, compare);
                 if (form == Form3::inject) {
                     std::fill(operand.begin(), operand.end(), 0);
                     // A fetch after it, which the order of atomics puts behind it.
-                    const Atomic look{AtomicForm::fetch, Form3::plain, FI_ATOMIC_READ, type, 1,
-                                      &operand, nullptr, &seen, pair.to_b(), target.address + 64,
-                                      target.key, 0, &context};
+                    const Atomic look{AtomicForm::fetch,
+                                      Form3::plain,
+                                      FI_ATOMIC_READ,
+                                      type,
+                                      1,
+                                      &operand,
+                                      nullptr,
+                                      &seen,
+                                      pair.to_b(),
+                                      target.address + 64,
+                                      target.key,
+                                      0,
+                                      &context};
                     pair.post([&] { return post(ep, look); });
                 }
                 const Completion over = pair.sent(0);
@@ -186,8 +196,7 @@ void matrix(AtomicForm kind, Form3 form, uint64_t flags) {
                              FI_ATOMIC | direction, "flags");
                 }
                 const std::string what = "operation " + std::to_string(op) + " on " +
-                                         std::to_string(count) + " of type " +
-                                         std::to_string(type);
+                                         std::to_string(count) + " of type " + std::to_string(type);
                 check(same_elements(type, memory.data() + 64, want.data(), count), what);
                 if (kind != AtomicForm::base) {
                     check(same_elements(type, result.data(), before.data(), count),
@@ -233,8 +242,8 @@ void counted_once(size_t each) {
     Group group(3, remote_config());
     alignas(8) uint64_t word = 0;
     fid_mr* region = nullptr;
-    check_ok(fi_mr_reg(group[2].domain.get(), &word, sizeof word,
-                       FI_REMOTE_READ | FI_REMOTE_WRITE, 0, 5, 0, &region, nullptr),
+    check_ok(fi_mr_reg(group[2].domain.get(), &word, sizeof word, FI_REMOTE_READ | FI_REMOTE_WRITE,
+                       0, 5, 0, &region, nullptr),
              "fi_mr_reg");
     const Mr mr(region);
     const uint64_t key = fi_mr_key(region);
@@ -343,8 +352,8 @@ void must_fail(Pair& pair, bool fetch, uint64_t address, uint64_t key, int want)
     pair.post([&] {
         return fetch ? fi_fetch_atomic(ep, &one, 1, nullptr, &old, nullptr, pair.to_b(), address,
                                        key, FI_UINT64, FI_SUM, &op)
-                     : fi_atomic(ep, &one, 1, nullptr, pair.to_b(), address, key, FI_UINT64,
-                                 FI_SUM, &op);
+                     : fi_atomic(ep, &one, 1, nullptr, pair.to_b(), address, key, FI_UINT64, FI_SUM,
+                                 &op);
     });
     const Completion failed = pair.tx_error(0);
     check_same(failed.context, &op, "context of the error");
@@ -389,18 +398,18 @@ void bad_calls() {
     Bytes memory(8192);
     Op op;
     size_t limit = limit_of(ep, AtomicForm::base, FI_SUM, FI_INT64);
-    check_refused(fi_atomic(ep, memory.data(), limit + 1, nullptr, pair.to_b(), 0, 1, FI_INT64,
-                            FI_SUM, &op),
-                  "more elements than there can be");
-    check_refused(fi_atomic(ep, memory.data(), 0, nullptr, pair.to_b(), 0, 1, FI_INT64, FI_SUM,
-                            &op),
-                  "no elements");
-    check_refused(fi_atomic(ep, memory.data(), 1, nullptr, pair.to_b(), 0, 1, FI_FLOAT, FI_BOR,
-                            &op),
-                  "an operation that the type does not have");
-    check_refused(fi_atomic(ep, memory.data(), 1, nullptr, pair.to_b(), 0, 1, FI_INT64, FI_CSWAP,
-                            &op),
-                  "a comparing operation with nothing to compare with");
+    check_refused(
+        fi_atomic(ep, memory.data(), limit + 1, nullptr, pair.to_b(), 0, 1, FI_INT64, FI_SUM, &op),
+        "more elements than there can be");
+    check_refused(
+        fi_atomic(ep, memory.data(), 0, nullptr, pair.to_b(), 0, 1, FI_INT64, FI_SUM, &op),
+        "no elements");
+    check_refused(
+        fi_atomic(ep, memory.data(), 1, nullptr, pair.to_b(), 0, 1, FI_FLOAT, FI_BOR, &op),
+        "an operation that the type does not have");
+    check_refused(
+        fi_atomic(ep, memory.data(), 1, nullptr, pair.to_b(), 0, 1, FI_INT64, FI_CSWAP, &op),
+        "a comparing operation with nothing to compare with");
     check_refused(fi_fetch_atomic(ep, memory.data(), 1, nullptr, memory.data(), nullptr,
                                   pair.to_b(), 0, 1, static_cast<fi_datatype>(99), FI_SUM, &op),
                   "an unknown type");
@@ -412,9 +421,9 @@ void bad_calls() {
 
 int main(int argc, char** argv) {
     std::vector<Case> cases;
-    for (const auto& [kind, kind_name] : {std::pair{AtomicForm::base, "base"},
-                                          std::pair{AtomicForm::fetch, "fetch"},
-                                          std::pair{AtomicForm::compare, "compare"}}) {
+    for (const auto& [kind, kind_name] :
+         {std::pair{AtomicForm::base, "base"}, std::pair{AtomicForm::fetch, "fetch"},
+          std::pair{AtomicForm::compare, "compare"}}) {
         for (const Form3 form : {Form3::plain, Form3::vector, Form3::message, Form3::inject}) {
             if (form == Form3::inject && kind != AtomicForm::base) {
                 continue;
@@ -423,9 +432,7 @@ int main(int argc, char** argv) {
                              [=, kind = kind] { matrix(kind, form, 0); }});
         }
         cases.push_back({std::string(kind_name) + ", msg, delivery complete",
-                         [=, kind = kind] {
-                             matrix(kind, Form3::message, FI_DELIVERY_COMPLETE);
-                         }});
+                         [=, kind = kind] { matrix(kind, Form3::message, FI_DELIVERY_COMPLETE); }});
     }
     cases.push_back({"query", query});
     cases.push_back({"counted once", [] { counted_once(2000); }});

@@ -106,7 +106,7 @@ void transfer_one(Pair& pair, const Variant& v, size_t size, uint32_t seed) {
     const Target target(pair.b(), remote.data(), remote.size());
     Op op;
     Transfer t{{{local.data(), local.size()}}, pair.to_b(), target.address + margin, target.key,
-               0xdada000000000000 + seed, &op};
+               0xdada000000000000 + seed,      &op};
     if (v.form == Form::vector || v.form == Form::message) {
         t.iov = split(local, 1 + seed % 5);
     }
@@ -188,7 +188,8 @@ void several_ranges(Way way, size_t piece) {
     const Transfer t{split(local, 3), pair.to_b(), 0, 0, 0x51, &op};
     const uint64_t data = way == Way::write ? FI_REMOTE_CQ_DATA : 0;
     pair.post([&] {
-        return post_message(pair.a().ep.get(), v, t, to, FI_COMPLETION | FI_DELIVERY_COMPLETE | data);
+        return post_message(pair.a().ep.get(), v, t, to,
+                            FI_COMPLETION | FI_DELIVERY_COMPLETE | data);
     });
     check_completion(pair.sent(0), v, &op);
     if (data) {
@@ -261,8 +262,12 @@ void many(Way way, size_t size) {
     };
     for (size_t at = 0; at < count; ++at) {
         const Variant v{way, Form::plain, 0};
-        const Transfer t{{{local.data() + at * size, size}}, pair.to_b(),
-                         target.address + at * size, target.key, 0, &ops[at]};
+        const Transfer t{{{local.data() + at * size, size}},
+                         pair.to_b(),
+                         target.address + at * size,
+                         target.key,
+                         0,
+                         &ops[at]};
         pair.post([&] { return post(pair.a().ep.get(), v, t); });
         drain();
     }
@@ -338,13 +343,16 @@ void target_is_busy(Way way, size_t size) {
 
 int main(int argc, char** argv) {
     std::vector<Case> cases;
-    for (const Form form : {Form::plain, Form::vector, Form::inject, Form::data, Form::inject_data}) {
-        cases.push_back({std::string("write, ") + name_of(form),
-                         [=] { transfers({Way::write, form, 0}); }});
+    for (const Form form :
+         {Form::plain, Form::vector, Form::inject, Form::data, Form::inject_data}) {
+        cases.push_back({std::string("write, ") + name_of(form), [=] {
+                             transfers({Way::write, form, 0});
+                         }});
     }
     for (const Form form : {Form::plain, Form::vector}) {
-        cases.push_back({std::string("read, ") + name_of(form),
-                         [=] { transfers({Way::read, form, 0}); }});
+        cases.push_back({std::string("read, ") + name_of(form), [=] {
+                             transfers({Way::read, form, 0});
+                         }});
     }
     for (const uint64_t level : {0ull, static_cast<unsigned long long>(FI_INJECT_COMPLETE),
                                  static_cast<unsigned long long>(FI_TRANSMIT_COMPLETE),
@@ -352,7 +360,9 @@ int main(int argc, char** argv) {
         for (const Way way : {Way::write, Way::read}) {
             cases.push_back({std::string(way == Way::write ? "write" : "read") + ", msg, level " +
                                  name_of_level(level),
-                             [=] { transfers({way, Form::message, level}); }});
+                             [=] {
+                                 transfers({way, Form::message, level});
+                             }});
         }
     }
     for (const Way way : {Way::write, Way::read}) {

@@ -18,8 +18,9 @@ constexpr size_t page = 4096;
 struct Pages {
     explicit Pages(size_t count) : bytes(count * page) {
         static uintptr_t next = 0x200000000000;
-        at = static_cast<uint8_t*>(
-            mmap(reinterpret_cast<void*>(next), bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+        at =
+            static_cast<uint8_t*>(mmap(reinterpret_cast<void*>(next), bytes, PROT_READ | PROT_WRITE,
+                                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
         check(at != MAP_FAILED, "mmap");
         next += 2 * bytes;
     }
@@ -41,10 +42,9 @@ void post_access(Pair& pair, const Access& a, Bytes& local, uint64_t address, ui
     local.assign(a.size, 0x77);
     fid_ep* ep = pair.a().ep.get();
     pair.post([&] {
-        return a.write ? fi_write(ep, local.data(), a.size, nullptr, pair.to_b(), address, key,
-                                  context)
-                       : fi_read(ep, local.data(), a.size, nullptr, pair.to_b(), address, key,
-                                 context);
+        return a.write
+                   ? fi_write(ep, local.data(), a.size, nullptr, pair.to_b(), address, key, context)
+                   : fi_read(ep, local.data(), a.size, nullptr, pair.to_b(), address, key, context);
     });
 }
 
@@ -57,8 +57,8 @@ void must_fail(Pair& pair, const Access& a, uint64_t address, uint64_t key, int 
     if (want) {
         check_eq(failed.err, want, "the error");
     }
-    check_eq(failed.flags & (FI_RMA | FI_READ | FI_WRITE),
-             FI_RMA | (a.write ? FI_WRITE : FI_READ), "its flags");
+    check_eq(failed.flags & (FI_RMA | FI_READ | FI_WRITE), FI_RMA | (a.write ? FI_WRITE : FI_READ),
+             "its flags");
 }
 
 // The endpoints go on working.
@@ -148,9 +148,8 @@ void unmapped_meanwhile() {
     Bytes local;
     Op op;
     post_access(pair, {false, size}, local, gone.address, gone.key, &op);
-    pair.until("the first bytes", [&] {
-        return *static_cast<volatile const uint8_t*>(local.data()) != 0x77;
-    });
+    pair.until("the first bytes",
+               [&] { return *static_cast<volatile const uint8_t*>(local.data()) != 0x77; });
     check(pair.a().tx.empty(), "the read is not over");
     pages.reset();
     check_eq(pair.tx_error(0).err, FI_EFAULT, "the error");
@@ -167,9 +166,8 @@ void closed_meanwhile() {
     Bytes local;
     Op op;
     post_access(pair, {false, size}, local, target.address, target.key, &op);
-    pair.until("the first bytes", [&] {
-        return *static_cast<volatile const uint8_t*>(local.data()) != 0x77;
-    });
+    pair.until("the first bytes",
+               [&] { return *static_cast<volatile const uint8_t*>(local.data()) != 0x77; });
     check_ok(target.mr.close(), "closing the region");
     check_eq(pair.tx_error(0).err, FI_ENOKEY, "the error");
 }
@@ -203,10 +201,9 @@ void target_goes(Access a, bool killed) {
             Bytes local(a.size, 0x77);
             Op op;
             side.post([&] {
-                return a.write ? fi_write(side.ep.get(), local.data(), a.size, nullptr, peer, 0, 7,
-                                          &op)
-                               : fi_read(side.ep.get(), local.data(), a.size, nullptr, peer, 0, 7,
-                                         &op);
+                return a.write
+                           ? fi_write(side.ep.get(), local.data(), a.size, nullptr, peer, 0, 7, &op)
+                           : fi_read(side.ep.get(), local.data(), a.size, nullptr, peer, 0, 7, &op);
             });
             check_same(side.tx_error().context, &op, "the operation fails");
         },

@@ -139,11 +139,11 @@ bool run_jobs(const Options& o, Totals& totals) {
 void print_totals(const Totals& t) {
     const PacketCounts& p = t.packets;
     const auto n = [](uint64_t v) { return static_cast<unsigned long long>(v); };
-    std::printf(
-        "rill_sim: %llu seeds, %llu failed; %llu messages, %llu remote operations, %.1f MB, %llu s of "
-        "virtual time\n",
-        n(t.seeds), n(t.failed), n(t.messages), n(t.remote_operations), static_cast<double>(t.bytes) / 1e6,
-        n(t.virtual_ms / 1000));
+    std::printf("rill_sim: %llu seeds, %llu failed; %llu messages, %llu remote operations, %.1f "
+                "MB, %llu s of "
+                "virtual time\n",
+                n(t.seeds), n(t.failed), n(t.messages), n(t.remote_operations),
+                static_cast<double>(t.bytes) / 1e6, n(t.virtual_ms / 1000));
     std::printf("  packets: %llu sent, %llu lost, %llu in bursts, %llu duplicated, %llu reordered, "
                 "%llu corrupted, %llu truncated, %llu overflowed, %llu refused, %llu of strangers, "
                 "%llu sends put off\n",

@@ -102,7 +102,8 @@ ssize_t post(fid_ep* handle, const Call& call, const Lists& lists, const fi_rma_
     if (!failed) failed = results.take(lists.results, lists.result_count, element);
     if (failed) return failed;
     rdm::RemoteMemory memory[rdm::kRangesMax];
-    if (!ranges) memory[0] = {addr, call.op == FI_ATOMIC_READ ? results.bytes : operands.bytes, key};
+    if (!ranges)
+        memory[0] = {addr, call.op == FI_ATOMIC_READ ? results.bytes : operands.bytes, key};
     for (size_t i = 0; ranges && i < range_count; ++i) {
         if (ranges[i].count > wire::kAtomicBytesMax) return -FI_EMSGSIZE;
         memory[i] = {ranges[i].addr, ranges[i].count * element, ranges[i].key};
@@ -170,10 +171,9 @@ ssize_t readwrite_entry(fid_ep* handle, const void* buf, size_t count, void*, vo
     return guarded([&] {
         const fi_ioc ioc = one(buf, count);
         const fi_ioc to = one(result, count);
-        return post(
-            handle, {AtomicKind::fetch, type, op, peer, context, ep_of(handle).tx_flags()},
-            {.operands = &ioc, .operand_count = 1, .results = &to, .result_count = 1}, nullptr, 1,
-            addr, key);
+        return post(handle, {AtomicKind::fetch, type, op, peer, context, ep_of(handle).tx_flags()},
+                    {.operands = &ioc, .operand_count = 1, .results = &to, .result_count = 1},
+                    nullptr, 1, addr, key);
     });
 }
 
@@ -222,10 +222,9 @@ ssize_t compwritev_entry(fid_ep* handle, const fi_ioc* iov, void**, size_t count
                          void**, size_t result_count, fi_addr_t peer, uint64_t addr, uint64_t key,
                          fi_datatype type, fi_op op, void* context) {
     return guarded([&] {
-        return post(handle,
-                    {AtomicKind::compare, type, op, peer, context, ep_of(handle).tx_flags()},
-                    {iov, count, comparev, compare_count, resultv, result_count}, nullptr, 1, addr,
-                    key);
+        return post(
+            handle, {AtomicKind::compare, type, op, peer, context, ep_of(handle).tx_flags()},
+            {iov, count, comparev, compare_count, resultv, result_count}, nullptr, 1, addr, key);
     });
 }
 

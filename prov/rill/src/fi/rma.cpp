@@ -44,7 +44,9 @@ ssize_t post_message(fid_ep* handle, const fi_msg_rma* msg, uint64_t flags, bool
         return -FI_EINVAL;
     rdm::RemoteMemory ranges[rdm::kRangesMax];
     std::transform(msg->rma_iov, msg->rma_iov + msg->rma_iov_count, ranges,
-                   [](const fi_rma_iov& r) { return rdm::RemoteMemory{r.addr, r.len, r.key}; });
+                   [](const fi_rma_iov& r) {
+                       return rdm::RemoteMemory{r.addr, r.len, r.key};
+                   });
     rdm::RmaRequest r;
     r.iov = msg->msg_iov;
     r.iov_count = msg->iov_count;

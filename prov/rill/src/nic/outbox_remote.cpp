@@ -10,9 +10,8 @@ namespace rill::nic {
 namespace {
 
 size_t write_header_bytes(const SendWork& w) {
-    return sizeof(wire::Write) + (w.entry.flags & kSendImmediate
-                                      ? sizeof w.entry.immediate + sizeof w.source
-                                      : 0);
+    return sizeof(wire::Write) +
+           (w.entry.flags & kSendImmediate ? sizeof w.entry.immediate + sizeof w.source : 0);
 }
 
 // The fields that all three have.

@@ -55,7 +55,8 @@ bool Device::remote_room(transport::Context& from, const wire::RecordView& r,
     const auto find = [&](uint32_t flow) { return remote_flows_.find(*from.peer(), flow); };
     const auto new_partial = [&](const RemoteFlow* f, uint32_t msg_no) {
         if (f && f->partial.contains(msg_no)) return true;
-        return partials_ + ++so_far.partials <= config_.inbound_max && !(remote_flows_.full() && !f);
+        return partials_ + ++so_far.partials <= config_.inbound_max &&
+               !(remote_flows_.full() && !f);
     };
     switch (r.type) {
     case wire::RecordType::write:

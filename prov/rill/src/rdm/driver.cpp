@@ -165,9 +165,9 @@ Status Driver::create_queue_pair(wire::Address& bound, uint32_t shared, uint32_t
     SendQueue queue = make_send_queue();
     const auto w = words_of(bound);
     nic::AdminAnswer a;
-    const nic::AdminStatus s = ask(
-        nic::AdminOp::create_queue_pair,
-        {static_cast<uint64_t>(queue.place), queue.at, w[0], w[1], w[2], shared}, a);
+    const nic::AdminStatus s =
+        ask(nic::AdminOp::create_queue_pair,
+            {static_cast<uint64_t>(queue.place), queue.at, w[0], w[1], w[2], shared}, a);
     if (s != nic::AdminStatus::ok) {
         free_send_queue(queue);
         return status_of(s);
@@ -181,8 +181,8 @@ Status Driver::create_queue_pair(wire::Address& bound, uint32_t shared, uint32_t
 Status Driver::create_shared_receive(uint32_t& number) {
     SendQueue queue = make_send_queue();
     nic::AdminAnswer a;
-    const nic::AdminStatus s = ask(nic::AdminOp::create_shared_receive,
-                                   {static_cast<uint64_t>(queue.place), queue.at}, a);
+    const nic::AdminStatus s =
+        ask(nic::AdminOp::create_shared_receive, {static_cast<uint64_t>(queue.place), queue.at}, a);
     if (s != nic::AdminStatus::ok) {
         free_send_queue(queue);
         return status_of(s);

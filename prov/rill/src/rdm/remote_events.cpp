@@ -62,8 +62,8 @@ void Module::count_access(const nic::CompletionEntry& e) {
     if (region_events_.empty()) return;
     auto it = region_events_.find(e.tag);
     if (it == region_events_.end()) return;
-    EventCounter* counter = e.flags & nic::kRemoteWasWritten ? it->second->remote_writes()
-                                                             : it->second->remote_reads();
+    EventCounter* counter =
+        e.flags & nic::kRemoteWasWritten ? it->second->remote_writes() : it->second->remote_reads();
     if (counter) counter->count(Status::ok);
 }
 

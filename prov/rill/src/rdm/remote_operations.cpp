@@ -55,8 +55,8 @@ Status SendSide::rma(const RmaRequest& r, Instant now) {
     op->level = r.level;
     op->kinds = kRma | (r.read ? kRead : kWrite);
     op->report = r.report;
-    op->remote = details(r.read ? nic::SendOp::read : nic::SendOp::write, r.ranges, r.range_count,
-                         length);
+    op->remote =
+        details(r.read ? nic::SendOp::read : nic::SendOp::write, r.ranges, r.range_count, length);
     if (r.read) {
         op->length = length;
         op->remote->fetches = true;
@@ -127,7 +127,8 @@ void SendSide::launch_ranges(SendOperation& op, nic::SendEntry e, Instant now) {
     e.iov_count = op.iov_count;
     if (d.fetches) {
         const bool read = d.op == nic::SendOp::read;
-        const IovView to = read ? IovView{op.iov, op.iov_count} : IovView{d.results, d.result_count};
+        const IovView to =
+            read ? IovView{op.iov, op.iov_count} : IovView{d.results, d.result_count};
         d.fetch = module_.device().open_fetch(e.request, flow.handle, to, op.length);
         e.grant = d.fetch;
     }

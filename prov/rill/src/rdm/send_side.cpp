@@ -294,8 +294,7 @@ void SendSide::close(Instant now) {
     // A message that has not left keeps its place in the order: the peer has to hear of it as well.
     for (SendFlow* f : flows)
         for (SendOperation* op : f->operations)
-            if (op && !op->done && !op->is_inline && !op->fetches() &&
-                (op->launched || !f->remote))
+            if (op && !op->done && !op->is_inline && !op->fetches() && (op->launched || !f->remote))
                 abort(module_, *op, now);
     module_.driver().destroy_queue_pair(queue_pair_, now);
     for (SendFlow* f : flows) {

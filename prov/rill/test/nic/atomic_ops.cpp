@@ -34,9 +34,9 @@ Test(atomic_ops, what_exists_is_what_the_types_have) {
     for (size_t kind = 0; kind < 3; ++kind)
         for (size_t op = 0; op < 32; ++op)
             for (size_t type = 0; type < 32; ++type)
-                valid[kind] += is_valid_atomic(static_cast<AtomicKind>(kind),
-                                               static_cast<AtomicOp>(op),
-                                               static_cast<AtomicType>(type));
+                valid[kind] +=
+                    is_valid_atomic(static_cast<AtomicKind>(kind), static_cast<AtomicOp>(op),
+                                    static_cast<AtomicType>(type));
     // Of 16 types 10 are integers and 3 complex. Base: sum, product, three logical, write for all,
     // min and max for 13, three with bits for 10; fetch: read as well; compare: == and != for all,
     // four of order for 13, one with bits for 10.
@@ -60,7 +60,8 @@ Test(atomic_ops, what_was_there_comes_back) {
     cr_assert_eq(before, 5u);
     cr_assert_eq(run<uint64_t>(AtomicOp::cswap, AtomicType::uint64, 5, 9, 6, &before), 5u);
     cr_assert_eq(run<uint64_t>(AtomicOp::cswap_lt, AtomicType::uint64, 5, 9, 4, &before), 9u);
-    cr_assert_eq(run<uint64_t>(AtomicOp::mswap, AtomicType::uint64, 0xff00, 0x1234, 0x0ff0), 0xf230u);
+    cr_assert_eq(run<uint64_t>(AtomicOp::mswap, AtomicType::uint64, 0xff00, 0x1234, 0x0ff0),
+                 0xf230u);
     cr_assert_eq(run<uint64_t>(AtomicOp::read, AtomicType::uint64, 5, 9, 0, &before), 5u);
     cr_assert_eq(before, 5u);
 }

@@ -15,8 +15,8 @@ constexpr size_t kPage = 4096;
 
 // Three pages, whose middle one is what a test makes of it.
 struct Pages {
-    std::byte* at = static_cast<std::byte*>(mmap(nullptr, 3 * kPage, PROT_READ | PROT_WRITE,
-                                                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    std::byte* at = static_cast<std::byte*>(
+        mmap(nullptr, 3 * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     ~Pages() { munmap(at, 3 * kPage); }
     void protect(int how) const { cr_assert_eq(mprotect(at + kPage, kPage, how), 0); }
     iovec all() const { return {at, 3 * kPage}; }
