@@ -120,9 +120,9 @@ void transfer_one(Pair& pair, const Variant& v, size_t size, uint32_t seed) {
         const Completion told = pair.received(1);
         check_eq(told.flags, FI_RMA | FI_REMOTE_WRITE | FI_REMOTE_CQ_DATA, "flags at the target");
         check_eq(told.data, t.data, "data at the target");
-    } else if (is_inject(v.form)) {
+    } else if (write && (is_inject(v.form) || v.level == FI_INJECT_COMPLETE)) {
         const uint8_t* last = remote.data() + margin + size - 1;
-        pair.until("an injected write to arrive", [&] {
+        pair.until("a write that was complete in advance to arrive", [&] {
             return size == 0 || *static_cast<volatile const uint8_t*>(last) != 0xee ||
                    pattern.back() == 0xee;
         });
