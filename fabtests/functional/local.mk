@@ -119,24 +119,6 @@ functional_impaired = \
 	%D%/impaired-shared_contexts.tap \
 	%D%/impaired-tagged.tap \
 	%D%/impaired-triggered.tap
-EXTRA_DIST += %D%/impaired.sh
-CLEANFILES += $(functional_impaired)
-
-$(functional_impaired): $(srcdir)/%D%/impaired.sh Makefile
-	$(AM_V_GEN)$(MKDIR_P) %D% && \
-	program=`echo '$@' | sed 's/impaired-//'` && \
-	printf '#!/bin/sh\nexec sh "%s" "./%s" "$$@"\n' '$(srcdir)/%D%/impaired.sh' "$$program" > $@ && \
-	chmod +x $@
-
-# A generated test does not pull in the program it runs.
-%D%/impaired-atomics.log: %D%/atomics.tap
-%D%/impaired-counters.log: %D%/counters.tap
-%D%/impaired-messages.log: %D%/messages.tap
-%D%/impaired-multirecv.log: %D%/multirecv.tap
-%D%/impaired-rma.log: %D%/rma.tap
-%D%/impaired-shared_contexts.log: %D%/shared_contexts.tap
-%D%/impaired-tagged.log: %D%/tagged.tap
-%D%/impaired-triggered.log: %D%/triggered.tap
 
 # And once more over UDP alone, where how packets travel matters.
 functional_udp = \
@@ -148,15 +130,28 @@ functional_udp = \
 	%D%/udp-tagged.tap \
 	%D%/udp-threads.tap \
 	%D%/udp-waits.tap
-EXTRA_DIST += %D%/udp.sh
-CLEANFILES += $(functional_udp)
 
-$(functional_udp): $(srcdir)/%D%/udp.sh Makefile
+# VARIANT-PROGRAM.tap runs the program under VARIANT.sh.
+functional_variants = $(functional_impaired) $(functional_udp)
+EXTRA_DIST += %D%/impaired.sh %D%/udp.sh
+CLEANFILES += $(functional_variants)
+
+$(functional_variants): $(srcdir)/%D%/impaired.sh $(srcdir)/%D%/udp.sh Makefile
 	$(AM_V_GEN)$(MKDIR_P) %D% && \
-	program=`echo '$@' | sed 's/udp-//'` && \
-	printf '#!/bin/sh\nexec sh "%s" "./%s" "$$@"\n' '$(srcdir)/%D%/udp.sh' "$$program" > $@ && \
+	name=`basename '$@'` && variant=`echo "$$name" | sed 's/-.*//'` && \
+	printf '#!/bin/sh\nexec sh "%s" "./%s" "$$@"\n' "$(srcdir)/%D%/$$variant.sh" \
+	    "%D%/$${name#*-}" > $@ && \
 	chmod +x $@
 
+# A generated test does not pull in the program it runs.
+%D%/impaired-atomics.log: %D%/atomics.tap
+%D%/impaired-counters.log: %D%/counters.tap
+%D%/impaired-messages.log: %D%/messages.tap
+%D%/impaired-multirecv.log: %D%/multirecv.tap
+%D%/impaired-rma.log: %D%/rma.tap
+%D%/impaired-shared_contexts.log: %D%/shared_contexts.tap
+%D%/impaired-tagged.log: %D%/tagged.tap
+%D%/impaired-triggered.log: %D%/triggered.tap
 %D%/udp-atomics.log: %D%/atomics.tap
 %D%/udp-completions.log: %D%/completions.tap
 %D%/udp-messages.log: %D%/messages.tap
@@ -166,4 +161,4 @@ $(functional_udp): $(srcdir)/%D%/udp.sh Makefile
 %D%/udp-threads.log: %D%/threads.tap
 %D%/udp-waits.log: %D%/waits.tap
 
-TESTS += $(functional_programs) $(functional_impaired) $(functional_udp)
+TESTS += $(functional_programs) $(functional_variants)

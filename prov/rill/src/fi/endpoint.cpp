@@ -6,7 +6,6 @@
 #include "fi/errors.hpp"
 #include "fi/log.hpp"
 #include "fi/traffic_class.hpp"
-#include "fi/triggered.hpp"
 #include "link/sockaddr.hpp"
 
 #include <cstring>
@@ -120,12 +119,6 @@ bool has_side(uint64_t caps, uint64_t side) {
 bool has_remote_side(uint64_t caps, uint64_t side) {
     if (!(caps & (FI_RMA | FI_ATOMIC))) return false;
     return (caps & side) || !(caps & (FI_READ | FI_WRITE | FI_REMOTE_READ | FI_REMOTE_WRITE));
-}
-
-rdm::Level level_of(uint64_t flags) {
-    if (flags & FI_DELIVERY_COMPLETE) return rdm::Level::delivery;
-    if ((flags & FI_INJECT_COMPLETE) && !(flags & FI_TRANSMIT_COMPLETE)) return rdm::Level::inject;
-    return rdm::Level::transmit;
 }
 
 // The address that an endpoint of `info` shall have in the domain.
@@ -519,106 +512,6 @@ void Endpoint::report_to_queue(const rdm::Completion& c) {
 
 void Endpoint::release(const rdm::CompletionSink& sink) {
     std::erase_if(kept_, [&](const auto& kept) { return kept.get() == &sink; });
-}
-
-// The part that all data calls share: state, ownership, and progress where a queue is full.
-template <class F>
-ssize_t Endpoint::post(bool capable, F&& operation) {
-    Engine& engine = domain_->engine();
-    rdm::Endpoint* const target = active();
-    if (!target || !engine.is_ours()) [[unlikely]]
-        return -FI_EOPBADSTATE;
-    if (!capable) [[unlikely]]
-        return -FI_EOPNOTSUPP;
-    const Owned own(engine);
-    Status status = operation(*target, Engine::now());
-    // The destination may be known to a process that shares the address vector.
-    if (status == Status::invalid && core_.av_ && core_.av_->refresh()) [[unlikely]]
-        status = operation(*target, Engine::now());
-    if (status == Status::again) engine.pass();
-    return result_of(status);
-}
-
-ssize_t Endpoint::send(rdm::SendRequest& r, uint64_t flags) {
-    if (flags & ~kTxCallFlags) return -FI_EINVAL;
-    if (r.iov_count > rdm::kIovMax) return -FI_EINVAL;
-    size_t bytes = 0;
-    for (size_t i = 0; i < r.iov_count; ++i)
-        if (__builtin_add_overflow(bytes, r.iov[i].iov_len, &bytes) || bytes > kMessageMax)
-            return -FI_EMSGSIZE;
-    if ((flags & FI_INJECT) && bytes > inject_bytes_) return -FI_EMSGSIZE;
-    if (flags & FI_TRIGGER) return submit_triggered(*this, r, flags);
-    r.report = flags & FI_COMPLETION;
-    r.inject = flags & FI_INJECT;
-    r.fence = flags & FI_FENCE;
-    r.level = level_of(flags);
-    return post(sends_, [&](rdm::Endpoint& e, Instant now) { return e.send(r, now); });
-}
-
-ssize_t Endpoint::inject(rdm::SendRequest& r) {
-    if (r.iov->iov_len > inject_bytes_) return -FI_EMSGSIZE;
-    r.report = false;
-    r.inject = true;
-    r.level = level_of(tx_flags_); // when it counts
-    return post(sends_, [&](rdm::Endpoint& e, Instant now) { return e.send(r, now); });
-}
-
-ssize_t Endpoint::rma(rdm::RmaRequest& r, uint64_t flags) {
-    if (flags & ~kTxCallFlags) return -FI_EINVAL;
-    if (r.iov_count > rdm::kIovMax || r.range_count > rdm::kRangesMax) return -FI_EINVAL;
-    size_t bytes = 0;
-    for (size_t i = 0; i < r.iov_count; ++i)
-        if (__builtin_add_overflow(bytes, r.iov[i].iov_len, &bytes) || bytes > kMessageMax)
-            return -FI_EMSGSIZE;
-    r.inject = (flags & FI_INJECT) && !r.read; // there is nothing to be copied
-    if (r.inject && bytes > inject_bytes_) return -FI_EMSGSIZE;
-    if (flags & FI_TRIGGER) return submit_triggered(*this, r, flags);
-    r.report = flags & FI_COMPLETION;
-    r.fence = flags & FI_FENCE;
-    r.level = level_of(flags);
-    return post(r.read ? reads_ : writes_,
-                [&](rdm::Endpoint& e, Instant now) { return e.rma(r, now); });
-}
-
-ssize_t Endpoint::inject_write(rdm::RmaRequest& r) {
-    if (r.iov->iov_len > inject_bytes_) return -FI_EMSGSIZE;
-    r.report = false;
-    r.inject = true;
-    r.level = level_of(tx_flags_); // when it counts
-    return post(writes_, [&](rdm::Endpoint& e, Instant now) { return e.rma(r, now); });
-}
-
-ssize_t Endpoint::atomic(rdm::AtomicRequest& r, uint64_t flags) {
-    // Nobody can be told data by an atomic operation.
-    if (flags & ~kTxCallFlags) return -FI_EINVAL;
-    if (flags & FI_TRIGGER) return submit_triggered(*this, r, flags);
-    r.report = flags & FI_COMPLETION;
-    r.fence = flags & FI_FENCE;
-    r.level = level_of(flags);
-    const bool capable = r.kind == wire::AtomicKind::base ? writes_ : reads_;
-    return post(capable, [&](rdm::Endpoint& e, Instant now) { return e.atomic(r, now); });
-}
-
-ssize_t Endpoint::inject_atomic(rdm::AtomicRequest& r) {
-    r.report = false;
-    r.level = level_of(tx_flags_);
-    return post(writes_, [&](rdm::Endpoint& e, Instant now) { return e.atomic(r, now); });
-}
-
-ssize_t Endpoint::receive(rdm::RecvRequest& r, uint64_t flags) {
-    if (r.iov_count > rdm::kIovMax) return -FI_EINVAL;
-    if (flags & FI_TRIGGER) return submit_triggered(*this, r, flags);
-    r.report = flags & FI_COMPLETION;
-    return post(may_receive(), [&](rdm::Endpoint& e, Instant now) { return e.receive(r, now); });
-}
-
-ssize_t Endpoint::peek(const rdm::PeekRequest& r) {
-    return post(may_receive(), [&](rdm::Endpoint& e, Instant now) { return e.peek(r, now); });
-}
-
-ssize_t Endpoint::receive_claimed(const rdm::RecvRequest& r, bool discard) {
-    return post(may_receive(),
-                [&](rdm::Endpoint& e, Instant now) { return e.receive_claimed(r, discard, now); });
 }
 
 } // namespace rill::fi

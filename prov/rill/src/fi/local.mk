@@ -12,6 +12,7 @@ rill_fi_sources += \
 	%D%/device_files.cpp %D%/device_files.hpp \
 	%D%/domain.cpp %D%/domain.hpp \
 	%D%/endpoint.cpp %D%/endpoint.hpp \
+	%D%/endpoint_operations.cpp \
 	%D%/engine.cpp %D%/engine.hpp \
 	%D%/errors.cpp %D%/errors.hpp \
 	%D%/event_queue.cpp %D%/event_queue.hpp \

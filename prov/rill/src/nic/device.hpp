@@ -181,7 +181,6 @@ private:
     bool half_full() const;
     bool comes_in_turn(transport::Context& from, const wire::Message& m);
     QueuePair* endpoint(uint32_t number, wire::PortId port);
-    RxFlow* flow_of(transport::Context& from, uint32_t number, uint32_t queue_pair);
     static void learn_source(RxFlow& flow, MsgNo no, const wire::RecordView& r);
     void on_message(transport::Context& from, wire::PortId port, const wire::RecordView& r);
     void on_fragment(transport::Context& from, wire::PortId port, const wire::RecordView& r);

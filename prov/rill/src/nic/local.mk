@@ -15,6 +15,7 @@ rill_core_sources += \
 	%D%/dma.hpp \
 	%D%/entries.hpp \
 	%D%/fetches.cpp \
+	%D%/flow_table.hpp \
 	%D%/event_doorbell.hpp \
 	%D%/function.cpp %D%/function.hpp \
 	%D%/inbound.hpp \

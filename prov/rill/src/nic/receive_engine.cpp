@@ -149,14 +149,6 @@ QueuePair* Device::endpoint(uint32_t number, wire::PortId port) {
                                              : nullptr; // a shared receive queue is no endpoint
 }
 
-RxFlow* Device::flow_of(transport::Context& from, uint32_t number, uint32_t queue_pair) {
-    RxFlow* f = flows_.find(*from.peer(), number);
-    if (!f) f = flows_.make(*from.peer(), number, queue_pair);
-    if (!f || f->queue_pair != queue_pair) return nullptr; // a flow has one endpoint for ever
-    f->context = &from;
-    return f;
-}
-
 // Message 0 says who sends the flow, if only by being aborted.
 void Device::learn_source(RxFlow& flow, MsgNo no, const wire::RecordView& r) {
     if ((r.flags & wire::kSource) && no == MsgNo(0) && flow.info.family == 0) flow.info = r.source;
@@ -243,7 +235,7 @@ void Device::place_payload(Inbound& in, uint64_t offset, std::span<const std::by
 void Device::on_message(transport::Context& from, wire::PortId port, const wire::RecordView& r) {
     const wire::Message& m = r.message;
     QueuePair* qp = endpoint(m.queue_pair, port);
-    RxFlow* flow = qp ? flow_of(from, m.flow, qp->number) : nullptr;
+    RxFlow* flow = qp ? flows_.get(from, m.flow, qp->number) : nullptr;
     if (!flow) {
         counters_.add(Counter::drop_no_queue_pair);
         notify(from, m.flow, m.msg_no, Status::no_queue_pair);
@@ -332,7 +324,7 @@ void Device::on_message(transport::Context& from, wire::PortId port, const wire:
 void Device::on_fragment(transport::Context& from, wire::PortId port, const wire::RecordView& r) {
     const wire::Fragment& g = r.fragment;
     QueuePair* qp = endpoint(g.queue_pair, port);
-    RxFlow* flow = qp ? flow_of(from, g.flow, qp->number) : nullptr;
+    RxFlow* flow = qp ? flows_.get(from, g.flow, qp->number) : nullptr;
     MsgNo no(g.msg_no);
     Inbound* in = flow ? inbound_.find(*flow, no) : nullptr;
     PlacementFacts facts{.kind = PlacementFacts::Kind::fragment, .endpoint = flow != nullptr};
@@ -393,7 +385,7 @@ void Device::on_granted(transport::Context& from, const wire::RecordView& r) {
 
 void Device::on_abort(transport::Context& from, wire::PortId port, const wire::RecordView& r) {
     QueuePair* qp = endpoint(r.abort.queue_pair, port);
-    RxFlow* flow = qp ? flow_of(from, r.abort.flow, qp->number) : nullptr;
+    RxFlow* flow = qp ? flows_.get(from, r.abort.flow, qp->number) : nullptr;
     if (!flow) return;
     MsgNo no(r.abort.msg_no);
     learn_source(*flow, no, r);

@@ -91,12 +91,7 @@ bool Device::remote_room(transport::Context& from, const wire::RecordView& r,
 }
 
 RemoteFlow* Device::remote_flow_of(transport::Context& from, uint32_t number, QueuePair* qp) {
-    if (!qp) return nullptr;
-    RemoteFlow* f = remote_flows_.find(*from.peer(), number);
-    if (!f) f = remote_flows_.make(*from.peer(), number, qp->number);
-    if (!f || f->queue_pair != qp->number) return nullptr; // a flow has one endpoint for ever
-    f->context = &from;
-    return f;
+    return qp ? remote_flows_.get(from, number, qp->number) : nullptr;
 }
 
 bool Device::is_aborted(const RemoteFlow& f, uint32_t msg_no) const {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #include "transport/train.hpp"
 
+#include "util/iov.hpp"
+
 #include <algorithm>
 #include <cassert>
 #include <cstring>
@@ -61,20 +63,13 @@ void TrainBuilder::add(const wire::Header& header, const wire::Hello* hello,
 }
 
 void TrainBuilder::add_slice(const Slice& slice) {
-    uint64_t skip = slice.offset;
-    size_t left = slice.bytes;
-    for (uint32_t i = 0; i < slice.iov_count && left > 0; ++i) {
-        const iovec& part = slice.iov[i];
-        if (skip >= part.iov_len) {
-            skip -= part.iov_len;
-            continue;
-        }
-        size_t bytes = std::min<size_t>(left, part.iov_len - skip);
-        iov_.push_back({static_cast<std::byte*>(part.iov_base) + skip, bytes});
-        left -= bytes;
-        skip = 0;
-    }
-    assert(left == 0);
+    [[maybe_unused]] const size_t found =
+        for_pieces({slice.iov, slice.iov_count}, slice.offset, slice.bytes,
+                   [this](std::byte* at, size_t, size_t n) {
+                       iov_.push_back({at, n});
+                       return true;
+                   });
+    assert(found == slice.bytes);
 }
 
 void TrainBuilder::flag_last(uint16_t flags) {

@@ -26,23 +26,10 @@ bool copy_out(std::byte* sound, const std::byte* local, size_t bytes) {
     return process_vm_writev(getpid(), &from, 1, &to, 1, 0) == static_cast<ssize_t>(bytes);
 }
 
-// Calls copy(memory, position, length) for every piece of the range; true if all of them are there
-// and went well.
-template <class Copy>
-bool for_pieces(IovView list, uint64_t offset, size_t bytes, Copy&& copy) {
-    size_t done = 0;
-    for (uint32_t i = 0; i < list.count && done < bytes; ++i) {
-        const iovec& e = list.entries[i];
-        if (offset >= e.iov_len) {
-            offset -= e.iov_len;
-            continue;
-        }
-        const size_t n = std::min<size_t>(e.iov_len - offset, bytes - done);
-        if (!copy(static_cast<std::byte*>(e.iov_base) + offset, done, n)) return false;
-        done += n;
-        offset = 0;
-    }
-    return done == bytes;
+// Whether all of the range is there, and each(...) answered true for every piece of it.
+template <class Each>
+bool all_pieces(IovView list, uint64_t offset, size_t bytes, Each&& each) {
+    return for_pieces(list, offset, bytes, each) == bytes;
 }
 
 // Smallest page of any Linux system: looking at one word in each of them is enough.
@@ -81,13 +68,13 @@ bool guarded_copies_work() {
 }
 
 bool guarded_scatter(IovView list, uint64_t offset, std::span<const std::byte> data) {
-    return for_pieces(list, offset, data.size(), [&](std::byte* at, size_t pos, size_t n) {
+    return all_pieces(list, offset, data.size(), [&](std::byte* at, size_t pos, size_t n) {
         return copy_in(at, data.data() + pos, n);
     });
 }
 
 bool guarded_gather(IovView list, uint64_t offset, std::span<std::byte> out) {
-    return for_pieces(list, offset, out.size(), [&](const std::byte* at, size_t pos, size_t n) {
+    return all_pieces(list, offset, out.size(), [&](const std::byte* at, size_t pos, size_t n) {
         return copy_out(out.data() + pos, at, n);
     });
 }
@@ -104,12 +91,12 @@ bool is_readable(const std::byte* at, size_t bytes) {
 }
 
 bool is_writable(IovView list, uint64_t offset, size_t bytes) {
-    return for_pieces(list, offset, bytes,
+    return all_pieces(list, offset, bytes,
                       [](const std::byte* at, size_t, size_t n) { return is_writable(at, n); });
 }
 
 bool is_readable(IovView list, uint64_t offset, size_t bytes) {
-    return for_pieces(list, offset, bytes,
+    return all_pieces(list, offset, bytes,
                       [](const std::byte* at, size_t, size_t n) { return is_readable(at, n); });
 }
 

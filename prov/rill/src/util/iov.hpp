@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -15,6 +16,25 @@ struct IovView {
 };
 
 uint64_t total_bytes(IovView list);
+
+// Calls each(memory, position in the range, length) for every piece of [offset, offset + bytes) that
+// the list covers, until one answers false. Returns the bytes of those that did not.
+template <class Each>
+size_t for_pieces(IovView list, uint64_t offset, size_t bytes, Each&& each) {
+    size_t done = 0;
+    for (uint32_t i = 0; i < list.count && done < bytes; ++i) {
+        const iovec& e = list.entries[i];
+        if (offset >= e.iov_len) {
+            offset -= e.iov_len;
+            continue;
+        }
+        const size_t n = std::min<size_t>(e.iov_len - offset, bytes - done);
+        if (!each(static_cast<std::byte*>(e.iov_base) + offset, done, n)) break;
+        done += n;
+        offset = 0;
+    }
+    return done;
+}
 
 // Copies into the list from `offset` (counted over the whole list) on; bytes beyond its end are
 // left out. Returns what was copied.

@@ -65,7 +65,11 @@ public:
     // `out` points into the ring: its data, and nothing else of it, is set. Valid until release().
     Found next(wire::RxTrain& out);
     // Gives back what next() returned so far.
-    void release() { memory_.control.taken.store(position_, std::memory_order_release); }
+    void release() {
+        if (released_ == position_) return; // the line is the writer's to read
+        memory_.control.taken.store(position_, std::memory_order_release);
+        released_ = position_;
+    }
     // From now on the writer wakes us. False when a train is there already.
     bool fall_asleep();
     void wake_up() { memory_.control.asleep.store(0, std::memory_order_relaxed); }
@@ -76,6 +80,7 @@ private:
 
     RingMemory& memory_;
     uint64_t position_ = 0;
+    uint64_t released_ = 0; // as last told to the writer
 };
 
 } // namespace rill::link::shm

@@ -88,7 +88,7 @@ Duration ShmLink::again_after() const {
 // Of two, the one with the smaller address connects. (One that sends to itself stays with UDP.)
 void ShmLink::consider(const Address& to) {
     if (!to.same_host(own_) || to <= own_) return;
-    const uint32_t sends = ++acquaintances_[to].sends;
+    const uint32_t sends = ++sends_[to];
     if (std::ranges::find(kTries, sends) != std::end(kTries)) offer_to(to);
 }
 
@@ -160,7 +160,7 @@ void ShmLink::add_channel(const Address& peer, Fd socket, std::unique_ptr<Mappin
         std::make_unique<Channel>(peer, std::move(socket), std::move(memory), ours));
     by_peer_[peer] = channels_.back().get(); // a successor on the same port takes the place
     last_ = nullptr;
-    acquaintances_.erase(peer);
+    sends_.erase(peer);
     counters_.add(Counter::shm_channels);
 }
 

@@ -50,10 +50,6 @@ public:
     size_t channels() const { return by_peer_.size(); }
 
 private:
-    // A peer on this host that we send to, as long as no channel leads there.
-    struct Acquaintance {
-        uint32_t sends = 0;
-    };
     // Connected, and not yet a channel.
     struct Stranger {
         Fd socket;
@@ -83,7 +79,8 @@ private:
     Fd ready_;  // always readable
     std::vector<std::unique_ptr<Channel>> channels_; // gone ones too, until they are read empty
     std::unordered_map<wire::Address, Channel*, wire::AddressHash> by_peer_; // that may be sent to
-    std::unordered_map<wire::Address, Acquaintance, wire::AddressHash> acquaintances_;
+    // What we sent to peers on this host to which no channel leads.
+    std::unordered_map<wire::Address, uint32_t, wire::AddressHash> sends_;
     std::vector<Stranger> strangers_;
     Ring<wire::Address> ended_;
     Channel* last_ = nullptr; // that something was sent to
