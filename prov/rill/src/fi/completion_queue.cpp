@@ -170,10 +170,10 @@ void CompletionQueue::pop() {
 }
 
 ssize_t CompletionQueue::take(void* buf, size_t count, fi_addr_t* sources) {
-    if (waiting() == 0) return -FI_EAGAIN;
+    if (empty()) return -FI_EAGAIN;
     auto* to = static_cast<std::byte*>(buf);
     size_t taken = 0;
-    for (; taken < count && waiting() > 0; ++taken) {
+    for (; taken < count && !empty(); ++taken) {
         const rdm::Completion& c = front();
         if (!is_ok(c.status)) {
             if (taken == 0) return -FI_EAVAIL;
@@ -192,7 +192,7 @@ ssize_t CompletionQueue::read(void* buf, size_t count, fi_addr_t* sources) {
     Engine& engine = domain_->engine();
     if (!engine.is_ours()) return -FI_EOPBADSTATE;
     const Owned own(engine);
-    if (waiting() == 0 || count == 0 || ++reads_without_pass_ >= kReadsPerPass) {
+    if (empty() || count == 0 || ++reads_without_pass_ >= kReadsPerPass) {
         reads_without_pass_ = 0;
         engine.pass();
     }

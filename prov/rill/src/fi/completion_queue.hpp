@@ -48,6 +48,7 @@ private:
 
     CompletionQueue(Domain& domain, const fi_cq_attr& attr, void* context);
     size_t waiting() const { return ring_.size() + overflow_.size(); }
+    bool empty() const { return ring_.empty() && overflow_.empty(); }
     const rdm::Completion& front() { return ring_.empty() ? overflow_.front() : ring_.front(); }
     void pop();
     ssize_t take(void* buf, size_t count, fi_addr_t* sources);

@@ -46,10 +46,10 @@ ssize_t Endpoint::post(bool capable, F&& operation) {
     if (!capable) [[unlikely]]
         return -FI_EOPNOTSUPP;
     const Owned own(engine);
-    Status status = operation(*target, Engine::now());
+    Status status = operation(*target, engine);
     // The destination may be known to a process that shares the address vector.
     if (status == Status::invalid && core_.av_ && core_.av_->refresh()) [[unlikely]]
-        status = operation(*target, Engine::now());
+        status = operation(*target, engine);
     if (status == Status::again) engine.pass();
     return result_of(status);
 }
@@ -62,7 +62,7 @@ ssize_t Endpoint::send(rdm::SendRequest& r, uint64_t flags) {
     if (flags & FI_TRIGGER) return submit_triggered(*this, r, flags);
     r.inject = flags & FI_INJECT;
     set_completion(r, flags);
-    return post(sends_, [&](rdm::Endpoint& e, Instant now) { return e.send(r, now); });
+    return post(sends_, [&](rdm::Endpoint& e, Engine& on) { return e.send(r, on.tick()); });
 }
 
 ssize_t Endpoint::inject(rdm::SendRequest& r) {
@@ -70,7 +70,7 @@ ssize_t Endpoint::inject(rdm::SendRequest& r) {
     r.report = false;
     r.inject = true;
     r.level = level_of(tx_flags_); // when it counts
-    return post(sends_, [&](rdm::Endpoint& e, Instant now) { return e.send(r, now); });
+    return post(sends_, [&](rdm::Endpoint& e, Engine& on) { return e.send(r, on.tick()); });
 }
 
 ssize_t Endpoint::rma(rdm::RmaRequest& r, uint64_t flags) {
@@ -83,7 +83,7 @@ ssize_t Endpoint::rma(rdm::RmaRequest& r, uint64_t flags) {
     if (flags & FI_TRIGGER) return submit_triggered(*this, r, flags);
     set_completion(r, flags);
     return post(r.read ? reads_ : writes_,
-                [&](rdm::Endpoint& e, Instant now) { return e.rma(r, now); });
+                [&](rdm::Endpoint& e, Engine& on) { return e.rma(r, on.tick()); });
 }
 
 ssize_t Endpoint::inject_write(rdm::RmaRequest& r) {
@@ -91,7 +91,7 @@ ssize_t Endpoint::inject_write(rdm::RmaRequest& r) {
     r.report = false;
     r.inject = true;
     r.level = level_of(tx_flags_); // when it counts
-    return post(writes_, [&](rdm::Endpoint& e, Instant now) { return e.rma(r, now); });
+    return post(writes_, [&](rdm::Endpoint& e, Engine& on) { return e.rma(r, on.tick()); });
 }
 
 ssize_t Endpoint::atomic(rdm::AtomicRequest& r, uint64_t flags) {
@@ -100,29 +100,29 @@ ssize_t Endpoint::atomic(rdm::AtomicRequest& r, uint64_t flags) {
     if (flags & FI_TRIGGER) return submit_triggered(*this, r, flags);
     set_completion(r, flags);
     const bool capable = r.kind == wire::AtomicKind::base ? writes_ : reads_;
-    return post(capable, [&](rdm::Endpoint& e, Instant now) { return e.atomic(r, now); });
+    return post(capable, [&](rdm::Endpoint& e, Engine& on) { return e.atomic(r, on.tick()); });
 }
 
 ssize_t Endpoint::inject_atomic(rdm::AtomicRequest& r) {
     r.report = false;
     r.level = level_of(tx_flags_);
-    return post(writes_, [&](rdm::Endpoint& e, Instant now) { return e.atomic(r, now); });
+    return post(writes_, [&](rdm::Endpoint& e, Engine& on) { return e.atomic(r, on.tick()); });
 }
 
 ssize_t Endpoint::receive(rdm::RecvRequest& r, uint64_t flags) {
     if (r.iov_count > rdm::kIovMax) return -FI_EINVAL;
     if (flags & FI_TRIGGER) return submit_triggered(*this, r, flags);
     r.report = flags & FI_COMPLETION;
-    return post(may_receive(), [&](rdm::Endpoint& e, Instant now) { return e.receive(r, now); });
+    return post(may_receive(), [&](rdm::Endpoint& e, Engine& on) { return e.receive(r, on.recent()); });
 }
 
 ssize_t Endpoint::peek(const rdm::PeekRequest& r) {
-    return post(may_receive(), [&](rdm::Endpoint& e, Instant now) { return e.peek(r, now); });
+    return post(may_receive(), [&](rdm::Endpoint& e, Engine& on) { return e.peek(r, on.tick()); });
 }
 
 ssize_t Endpoint::receive_claimed(const rdm::RecvRequest& r, bool discard) {
     return post(may_receive(),
-                [&](rdm::Endpoint& e, Instant now) { return e.receive_claimed(r, discard, now); });
+                [&](rdm::Endpoint& e, Engine& on) { return e.receive_claimed(r, discard, on.tick()); });
 }
 
 } // namespace rill::fi

@@ -58,6 +58,10 @@ public:
     // Below: for the owner.
 
     static Instant now() { return link::monotonic_now(); }
+    // The clock, read and remembered, for the owner.
+    Instant tick() { return recent_ = now(); }
+    // The time of the last tick(): exact enough for what sends nothing, 20 ns cheaper.
+    Instant recent() const { return recent_; }
     // A pass of the device on behalf of the program: the housekeeper sees that it is there. True
     // when something moved. `everywhere`: after a sleep, which any descriptor may have ended.
     bool pass(bool everywhere = false);
@@ -82,6 +86,7 @@ private:
 
     Ownership ownership_;
     std::atomic<uint64_t> passes_{0};
+    Instant recent_{};
     Instant last_look_{}; // at the endpoints' ports
     ProcessMark mark_ = ProcessMark::current();
     std::unique_ptr<rdm::Module> module_;

@@ -165,8 +165,9 @@ void Device::flush_notices() {
 
 bool Device::run(Instant now, bool poll_all) {
     size_t moved = transport_.receive(now, poll_all);
+    if (completions_.empty()) transport_.settle(); // nobody is waiting for us
     // Refusals are heard of with poll_all, or when something is sent.
-    if (moved || poll_all || transport_.has_due(now)) {
+    if (poll_all || transport_.has_due(now)) {
         transport_.tick(now);
         moved += transport_.transmit(now);
     }

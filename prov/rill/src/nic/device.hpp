@@ -177,7 +177,9 @@ private:
 
     // receiving (receive_engine.cpp)
     enum class Check : uint8_t { ok, malformed, no_room };
-    Check check(transport::Context& from, std::span<const std::byte> records);
+    Check check(transport::Context& from, wire::RecordReader reader, wire::RecordView& last,
+                size_t& count);
+    void take_record(transport::Context& from, wire::PortId port, const wire::RecordView& r);
     bool half_full() const;
     bool comes_in_turn(transport::Context& from, const wire::Message& m);
     QueuePair* endpoint(uint32_t number, wire::PortId port);

@@ -44,14 +44,14 @@ CompletionEntry& Device::new_entry(EntryKind kind) {
     return e;
 }
 
-// First pass over a packet: nothing is done unless all of it can be.
-Device::Check Device::check(transport::Context& from, std::span<const std::byte> records) {
+// First pass over a packet: nothing is done unless all of it can be. `last` is the last of its `count`
+// records.
+Device::Check Device::check(transport::Context& from, wire::RecordReader reader,
+                            wire::RecordView& r, size_t& count) {
     // An atomic operation in its turn may be followed by all that came early.
     if (completions_.capacity() - completions_.size() < 2 * wire::kRecordsMax + early_atomics_)
         return Check::no_room;
-    wire::RecordReader reader(records);
-    wire::RecordView r;
-    size_t count = 0;
+    count = 0;
     bool messages = false, fragments = false, in_turn = false;
     RemoteChecks remote;
     while (reader.next(r)) {
@@ -90,56 +90,57 @@ bool Device::comes_in_turn(transport::Context& from, const wire::Message& m) {
 
 bool Device::place(transport::Context& from, wire::PortId port,
                    std::span<const std::byte> records) {
-    switch (check(from, records)) {
+    wire::RecordReader reader(records);
+    wire::RecordView r;
+    size_t count;
+    switch (check(from, reader, r, count)) {
     case Check::no_room: counters_.add(Counter::drop_no_room); return false;
     case Check::malformed: counters_.add(Counter::drop_malformed); return true;
     case Check::ok: break;
     }
-    wire::RecordReader reader(records);
-    wire::RecordView r;
-    while (reader.next(r)) {
-        switch (r.type) {
-        case wire::RecordType::message: on_message(from, port, r); break;
-        case wire::RecordType::fragment: on_fragment(from, port, r); break;
-        case wire::RecordType::granted:
-            if (r.flags & wire::kToFetch)
-                on_fetched_bytes(from, r.granted.grant, r.granted.offset, r.payload);
-            else
-                on_granted(from, r);
-            break;
-        case wire::RecordType::grant: {
-            CompletionEntry& e = new_entry(EntryKind::grant);
-            e.flow = r.grant.flow;
-            e.msg_no = r.grant.msg_no;
-            e.tag = r.grant.offset;
-            e.total = r.grant.length;
-            e.inbound = r.grant.grant;
-            push_entry();
-            break;
-        }
-        case wire::RecordType::done: {
-            if (r.done.count == 0) break; // a knock
-            CompletionEntry& e = new_entry(EntryKind::done);
-            e.status = r.flags;
-            e.flow = r.done.flow;
-            e.msg_no = r.done.msg_no;
-            e.length = r.done.count;
-            push_entry();
-            break;
-        }
-        case wire::RecordType::abort:
-            if (r.flags & wire::kRemote)
-                on_remote_abort(from, port, r.abort);
-            else
-                on_abort(from, port, r);
-            break;
-        case wire::RecordType::write: on_write(from, port, r); break;
-        case wire::RecordType::read: on_read(from, port, r); break;
-        case wire::RecordType::atomic: on_atomic(from, port, r); break;
-        case wire::RecordType::answer: on_answer(from, r); break;
-        }
+    if (count == 1) { // as most that somebody waits for: it is taken apart already
+        take_record(from, port, r);
+        return true;
     }
+    while (reader.next(r))
+        take_record(from, port, r);
     return true;
+}
+
+void Device::take_record(transport::Context& from, wire::PortId port, const wire::RecordView& r) {
+    switch (r.type) {
+    case wire::RecordType::message: return on_message(from, port, r);
+    case wire::RecordType::fragment: return on_fragment(from, port, r);
+    case wire::RecordType::granted:
+        if (r.flags & wire::kToFetch)
+            return on_fetched_bytes(from, r.granted.grant, r.granted.offset, r.payload);
+        return on_granted(from, r);
+    case wire::RecordType::grant: {
+        CompletionEntry& e = new_entry(EntryKind::grant);
+        e.flow = r.grant.flow;
+        e.msg_no = r.grant.msg_no;
+        e.tag = r.grant.offset;
+        e.total = r.grant.length;
+        e.inbound = r.grant.grant;
+        return push_entry();
+    }
+    case wire::RecordType::done: {
+        if (r.done.count == 0) return; // a knock
+        CompletionEntry& e = new_entry(EntryKind::done);
+        e.status = r.flags;
+        e.flow = r.done.flow;
+        e.msg_no = r.done.msg_no;
+        e.length = r.done.count;
+        return push_entry();
+    }
+    case wire::RecordType::abort:
+        if (r.flags & wire::kRemote) return on_remote_abort(from, port, r.abort);
+        return on_abort(from, port, r);
+    case wire::RecordType::write: return on_write(from, port, r);
+    case wire::RecordType::read: return on_read(from, port, r);
+    case wire::RecordType::atomic: return on_atomic(from, port, r);
+    case wire::RecordType::answer: return on_answer(from, r);
+    }
 }
 
 QueuePair* Device::endpoint(uint32_t number, wire::PortId port) {

@@ -88,7 +88,7 @@ void Module::post_receive(uint32_t queue_pair, const nic::ReceiveEntry& e) {
 
 bool Module::progress(Instant now, bool poll_all) {
     bool moved = device_->run(now, poll_all);
-    if (drain(now)) {
+    if ((device_->has_news() || !deferred_.empty()) && drain(now)) {
         // Grants and granted data that the drained entries asked for leave in this pass.
         device_->flush(now);
         moved = true;

@@ -60,6 +60,7 @@ void Transport::end_one(Context& context, Status why, Instant now) {
     if (context.state_ == State::leaving) farewell_answered(context);
     bool unproven = context.state_ == State::accepted;
     set_state(context, Event::over);
+    if (unsettled_ == &context) unsettled_ = nullptr;
     deadlines_.remove(context);
     context.ListHook<ReadyTag>::unlink();
     context.ListHook<AckTag>::unlink();

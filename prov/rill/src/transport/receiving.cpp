@@ -23,12 +23,13 @@ size_t Transport::receive_train(const wire::RxTrain& train, Instant now) {
         counters_.add(Counter::drop_short);
         return 0;
     }
-    Arrival arrival;
+    Arrival& arrival = arrival_;
     arrival.from = train.from;
     arrival.port = train.port;
     arrival.marked = train.congestion_marked;
     size_t packets = 0;
     for (size_t at = 0; at < train.total_bytes; at += train.segment_bytes, ++packets) {
+        settle();
         arrival.bytes = std::min(train.segment_bytes, train.total_bytes - at);
         counters_.add(Counter::rx_packets);
         counters_.add(Counter::rx_bytes, arrival.bytes);
@@ -69,19 +70,39 @@ void Transport::receive_packet(Arrival& arrival, Instant now) {
     if (h.context == 0 && carries) return receive_opening(arrival, now);
     Context* context = addressed(arrival, now);
     if (!context || !welcome(*context, arrival, now)) return;
-    if (arrival.view.ack) process_ack(*context, arrival, now);
+    const bool later = arrival.view.ack && may_settle_later(*context, arrival);
+    if (arrival.view.ack && !later) process_ack(*context, arrival, now);
     if (h.type == wire::PacketType::farewell)
         receive_farewell(*context, arrival, now);
     else if (h.type == wire::PacketType::farewell_ack)
         receive_farewell_ack(*context, arrival, now);
     else
         receive_known(*context, arrival, now);
-    if (!arrival.view.ack) return;
-    // With nothing in flight no packet can overtake another, which is what is looked for soon.
-    if (context->in_flight_packets_ > 0)
-        arm(*context);
+    if (later && !context->ended()) {
+        unsettled_ = context;
+        arrived_ = now;
+    } else if (arrival.view.ack) {
+        arm_after_ack(*context);
+    }
+}
+
+// Nothing that is to be sent waits for it.
+bool Transport::may_settle_later(const Context& context, const Arrival& arrival) const {
+    return arrival.view.header.type == wire::PacketType::data &&
+           context.state_ == State::established && !context.blocked_ && context.pending_.empty();
+}
+
+void Transport::settle_ack(Context& context) {
+    process_ack(context, arrival_, arrived_);
+    arm_after_ack(context);
+}
+
+// With nothing in flight no packet can overtake another, which is what is looked for soon.
+void Transport::arm_after_ack(Context& context) {
+    if (context.in_flight_packets_ > 0)
+        arm(context);
     else
-        arm_unless_near(*context);
+        arm_unless_near(context);
 }
 
 Context* Transport::addressed(const Arrival& arrival, Instant now) {

@@ -127,6 +127,7 @@ void Transport::arm_unless_near(Context& context) {
 }
 
 size_t Transport::receive(Instant now, bool poll_all) {
+    settle(); // the link takes the packet's bytes back
     start_pass(now);
     size_t count = link_.receive(rx_trains_, poll_all);
     size_t packets = 0;
@@ -138,6 +139,7 @@ size_t Transport::receive(Instant now, bool poll_all) {
 }
 
 void Transport::tick(Instant now) {
+    settle();
     start_pass(now);
     wire::Address address;
     while (link_.next_refusal(address))
@@ -187,7 +189,10 @@ size_t Transport::transmit(Instant now) {
         switch (sent.stop) {
         case Stop::train:
         case Stop::stalled: make_ready(*context); break;
-        case Stop::blocked: set_blocked(*context, true); break;
+        case Stop::blocked:
+            set_blocked(*context, true);
+            settle(); // which may open it
+            break;
         case Stop::nothing: break;
         }
         if (sent.packets) arm_unless_near(*context);
@@ -213,6 +218,7 @@ bool Transport::outstanding() const {
 }
 
 void Transport::leave(Instant now) {
+    settle();
     start_pass(now);
     leaving_ = true;
     leave_until_ = now + kLeave;

@@ -26,6 +26,7 @@
 #include <optional>
 #include <span>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace rill::transport {
@@ -104,6 +105,12 @@ public:
 
     // One call of Link::receive and all that its packets ask for. Returns packets processed.
     size_t receive(Instant now, bool poll_all);
+    // The acknowledgement in the last packet of receive(), if it has not been looked at: what that
+    // packet brought goes to the program first, which then waits for an answer anyway. The next
+    // receive(), tick() or a closed window does it in any case.
+    void settle() {
+        if (unsettled_) settle_ack(*std::exchange(unsettled_, nullptr));
+    }
     // Whatever has come due: acknowledgements, probes, loss, death.
     void tick(Instant now);
     // Sends for all ready contexts as far as windows and the link allow. Returns packets sent.
@@ -172,6 +179,9 @@ private:
     // ---- receiving.cpp ----
     size_t receive_train(const wire::RxTrain& train, Instant now);
     void receive_packet(Arrival& arrival, Instant now);
+    bool may_settle_later(const Context& context, const Arrival& arrival) const;
+    void settle_ack(Context& context);
+    void arm_after_ack(Context& context);
     void count_drop(wire::ParseError error);
     Context* addressed(const Arrival& arrival, Instant now);
     bool welcome(Context& context, const Arrival& arrival, Instant now);
@@ -289,6 +299,9 @@ private:
     TrainBuilder train_;
     PacketSize train_size_{}; // of a full packet in the train being built
     std::array<wire::RxTrain, kTrainsPerReceive> rx_trains_;
+    Arrival arrival_;              // taken apart last; its bytes are the link's until it receives again
+    Context* unsettled_ = nullptr; // whose acknowledgement in it waits
+    Instant arrived_{};            // when it came
     std::vector<std::byte> ack_scratch_;
     uint64_t ack_echoed_ = 0; // paths that the encoded acknowledgement echoes
     wire::Address train_to_;  // of the train being built
