@@ -1,4 +1,5 @@
 rill_core_sources += \
+	%D%/fd.hpp \
 	%D%/guarded_copy.cpp %D%/guarded_copy.hpp \
 	%D%/iov.cpp %D%/iov.hpp \
 	%D%/list.hpp \

@@ -2,32 +2,12 @@
 #pragma once
 
 #include "link/shm/ring.hpp"
+#include "util/fd.hpp"
 #include "wire/address.hpp"
 
 #include <memory>
 
 namespace rill::link::shm {
-
-// A descriptor that is closed with its owner.
-class Fd {
-public:
-    Fd() = default;
-    explicit Fd(int fd) : fd_(fd) {}
-    Fd(Fd&& other) noexcept : fd_(other.release()) {}
-    Fd& operator=(Fd&& other) noexcept;
-    ~Fd() { reset(); }
-    int get() const { return fd_; }
-    explicit operator bool() const { return fd_ >= 0; }
-    int release() {
-        const int fd = fd_;
-        fd_ = -1;
-        return fd;
-    }
-    void reset();
-
-private:
-    int fd_ = -1;
-};
 
 // The memory of a channel: one ring for each direction.
 class Mapping {
