@@ -54,6 +54,7 @@ if ((np == 4)) && ! cmp -s "$input" "$work/hpccinf.txt"; then
     die "$input does not have the 2x2 grid that was expected"
 fi
 
+export FI_RILL_STATS=1 # for what is said of placement
 begun=$SECONDS
 status=0
 start "$timeout_seconds" "$work/log" "${mpirun[@]}" -np "$np" -wdir "$work" hpcc
@@ -151,6 +152,18 @@ for name in MPIFFT_Gflops MaxPingPongLatency_usec MinPingPongBandwidth_GBytes \
     expect_number "$name" "$(summary $name)" 'x > 0'
 done
 
+# Payload of all ranks, by the way that it took to its buffer.
+placement() {
+    awk '$1 == "rill:counters" { sum[$2] += $3; seen++ }
+        END {
+            direct = sum["rx_direct_bytes"]
+            all = direct + sum["rx_indirect_bytes"]
+            if (!seen) print "no counters"
+            else printf "%.1f %% of %.2f GB straight into posted buffers\n",
+                all ? 100 * direct / all : 0, all / 1e9
+        }' "$work/log"
+}
+
 ((wrong == 0)) || die "$wrong of HPCC's results are wrong or missing"
 cat <<EOF
 ok hpcc: $np ranks over $provider, $seconds s, every verification passed
@@ -161,3 +174,4 @@ ok hpcc: $np ranks over $provider, $seconds s, every verification passed
   ping-pong       $(summary AvgPingPongLatency_usec) us, $(summary AvgPingPongBandwidth_GBytes) GB/s
   random ring     $(summary RandomlyOrderedRingLatency_usec) us, $(summary RandomlyOrderedRingBandwidth_GBytes) GB/s
 EOF
+[[ $provider != rill ]] || echo "  placement       $(placement)"
