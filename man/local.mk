@@ -1,8 +1,8 @@
 # Manual pages are written in Markdown and rendered by pandoc. A release carries both, so that
 # pandoc is needed only in a clone; without it a clone builds and installs none.
 
-rill_man_pages = %D%/fi_rill.7 %D%/rillctl.1
-EXTRA_DIST += %D%/fi_rill.7.md %D%/rillctl.1.md
+rill_man_pages = %D%/fi_rill.7 %D%/fi_rill_device.3 %D%/rill_stat.1 %D%/rillctl.1
+EXTRA_DIST += %D%/fi_rill.7.md %D%/fi_rill_device.3.md %D%/rill_stat.1.md %D%/rillctl.1.md
 
 if HAVE_MAN
 dist_man_MANS += $(rill_man_pages)
@@ -24,8 +24,11 @@ if HAVE_PANDOC
 	    $(srcdir)/%D%/fi_rill.7.md > $@.md.tmp && \
 	$(PANDOC) -s -f markdown -t man -o $@.tmp $@.md.tmp && \
 	rm -f $@.md.tmp && mv $@.tmp $@
-SUFFIXES = .1.md .1
+SUFFIXES = .1.md .1 .3.md .3
+render_page = $(AM_V_GEN)$(MKDIR_P) "$$(dirname $@)" && $(PANDOC) -s -f markdown -t man -o $@ $<
 .1.md.1:
-	$(AM_V_GEN)$(MKDIR_P) "$$(dirname $@)" && $(PANDOC) -s -f markdown -t man -o $@ $<
+	$(render_page)
+.3.md.3:
+	$(render_page)
 MAINTAINERCLEANFILES += $(rill_man_pages)
 endif

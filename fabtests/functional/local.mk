@@ -17,6 +17,7 @@ functional_programs = \
 	%D%/badinput.tap \
 	%D%/completions.tap \
 	%D%/counters.tap \
+	%D%/device.tap \
 	%D%/fork.tap \
 	%D%/getinfo.tap \
 	%D%/messages.tap \
@@ -54,6 +55,9 @@ functional_libs = %D%/libharness.la $(FABRIC_LIBS) -lpthread
 
 %C%_counters_tap_SOURCES = %D%/counters.cpp
 %C%_counters_tap_LDADD = $(functional_libs)
+
+%C%_device_tap_SOURCES = %D%/device.cpp
+%C%_device_tap_LDADD = $(functional_libs)
 
 %C%_fork_tap_SOURCES = %D%/fork.cpp
 %C%_fork_tap_LDADD = $(functional_libs)
@@ -108,6 +112,20 @@ functional_libs = %D%/libharness.la $(FABRIC_LIBS) -lpthread
 
 %C%_waits_tap_SOURCES = %D%/waits.cpp
 %C%_waits_tap_LDADD = $(functional_libs)
+
+# The public header, as a C program takes it.
+check_PROGRAMS += %D%/device_header
+TESTS += %D%/device_header
+%C%_device_header_SOURCES = %D%/device_header.c
+%C%_device_header_CFLAGS = $(AM_CFLAGS) -std=c99 -pedantic -Werror
+%C%_device_header_LDADD = $(FABRIC_LIBS)
+
+# The tools beside rill, and a process for them to look at.
+check_PROGRAMS += %D%/observed
+%C%_observed_SOURCES = %D%/observed.cpp
+%C%_observed_LDADD = $(functional_libs)
+dist_check_SCRIPTS += %D%/tools.sh
+TESTS += %D%/tools.sh
 
 # Once more with packets lost, doubled and out of order, where data moves.
 functional_impaired = \

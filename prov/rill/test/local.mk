@@ -94,4 +94,5 @@ TESTS += $(rill_unit_tests)
 endif
 
 include %D%/link/local.mk
+include %D%/obs/local.mk
 include %D%/transport/local.mk

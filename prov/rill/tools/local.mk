@@ -1,5 +1,20 @@
-# Tools beside the module; they know the rooms below fi.
+# Tools beside the module; they know the rooms below fi, and share what looks at running processes.
+rill_tool_sources = \
+	prov/rill/src/fi/export_directories.cpp \
+	%D%/running.cpp %D%/running.hpp \
+	%D%/state.cpp %D%/state.hpp \
+	%D%/table.cpp %D%/table.hpp
+
 bin_PROGRAMS += %D%/rillctl
-%C%_rillctl_SOURCES = %D%/rillctl.cpp prov/rill/src/fi/device_files.cpp
+%C%_rillctl_SOURCES = %D%/rillctl.cpp prov/rill/src/fi/device_files.cpp $(rill_tool_sources)
 %C%_rillctl_CPPFLAGS = $(AM_CPPFLAGS) $(rill_assert_flags)
 %C%_rillctl_LDADD = $(rill_core_lib)
+
+bin_PROGRAMS += %D%/rill_stat
+%C%_rill_stat_SOURCES = \
+	%D%/rill_stat.cpp \
+	%D%/screen.cpp %D%/screen.hpp \
+	%D%/stat_view.cpp %D%/stat_view.hpp \
+	$(rill_tool_sources)
+%C%_rill_stat_CPPFLAGS = $(AM_CPPFLAGS) $(rill_assert_flags)
+%C%_rill_stat_LDADD = $(rill_core_lib)

@@ -4,12 +4,18 @@
 #include "nic/config_dump.hpp"
 #include "nic/config_functions.hpp"
 #include "nic/shipped_types.hpp"
+#include "obs/snapshot.hpp"
+#include "running.hpp"
+#include "state.hpp"
+#include "table.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace rill::tools {
 namespace {
@@ -19,7 +25,13 @@ constexpr uint32_t kWindow = 0xd0000000;
 
 int usage() {
     std::fputs("usage: rillctl types\n"
-               "       rillctl dump TYPE|FILE [VIRTUAL-FUNCTIONS]\n",
+               "       rillctl list\n"
+               "       rillctl show PROCESS [PART]\n"
+               "       rillctl dump PROCESS\n"
+               "       rillctl dump TYPE|FILE [VIRTUAL-FUNCTIONS]\n"
+               "PROCESS: a process number, or one of its devices as `rillctl list` names it\n"
+               "PART: usage, counters, placement, functions, registers, queue_pairs, resources,\n"
+               "      regions, contexts or paths; all of them if none is named\n",
                stderr);
     return 2;
 }
@@ -48,7 +60,92 @@ int types() {
     return 0;
 }
 
-int dump(const std::string& word, std::string_view number) {
+// The devices that `word` names, with what they export: f(device, tables).
+template <class F>
+int with_each(std::string_view word, F&& f) {
+    std::vector<obs::ExportReader> devices;
+    std::string error;
+    if (!find_running(word, devices, error)) return fail(error);
+    for (obs::ExportReader& device : devices) {
+        obs::ExportReader::Tables tables;
+        std::string note;
+        if (!look(device, tables, note, error)) return fail(error);
+        if (!note.empty())
+            std::fprintf(stderr, "rillctl: process %lld %s\n",
+                         static_cast<long long>(device.header().pid), note.c_str());
+        f(device, tables);
+    }
+    return 0;
+}
+
+int list() {
+    std::vector<std::string> problems;
+    nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+    for (obs::ExportReader& device : running_devices(problems)) {
+        obs::ExportReader::Tables tables;
+        if (!device.read(tables)) continue; // it is at work on it: the head tells enough
+        const auto s = state_of(device, tables);
+        rows.push_back({{"device", s["device"]},
+                        {"program", s["program"]},
+                        {"uid", s["uid"]},
+                        {"type", s["type"]},
+                        {"functions", s["functions"].size()},
+                        {"interface", s["interface"]},
+                        {"address", s["address"]}});
+    }
+    for (const std::string& problem : problems)
+        std::fprintf(stderr, "rillctl: %s\n", problem.c_str());
+    std::fputs(table_of(rows).c_str(), stdout);
+    return 0;
+}
+
+constexpr std::string_view kParts[] = {"usage",     "counters",    "placement", "functions",
+                                       "registers", "queue_pairs", "resources", "regions",
+                                       "contexts",  "paths"};
+
+// An object, one line for each of its fields, or a table.
+std::string part_text(const nlohmann::ordered_json& part) {
+    if (part.is_array()) return table_of(part);
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& [name, value] : part.items())
+        rows.push_back({name, cell_of(value)});
+    return table_of(rows);
+}
+
+int show(std::string_view process, std::string_view part) {
+    if (!part.empty() && std::find(std::begin(kParts), std::end(kParts), part) == std::end(kParts))
+        return usage();
+    return with_each(
+        process, [&](const obs::ExportReader& device, const obs::ExportReader::Tables& tables) {
+            const auto state = state_of(device, tables);
+            std::printf("%s %s: %s on %s, %s\n", cell_of(state["device"]).c_str(),
+                        cell_of(state["program"]).c_str(), cell_of(state["type"]).c_str(),
+                        cell_of(state["interface"]).c_str(), cell_of(state["address"]).c_str());
+            for (const std::string_view name : kParts) {
+                if (!part.empty() && part != name) continue;
+                std::printf("\n%.*s\n%s", static_cast<int>(name.size()), name.data(),
+                            part_text(state[std::string(name)]).c_str());
+            }
+        });
+}
+
+int dump_running(std::string_view process) {
+    std::vector<obs::ExportReader> devices;
+    std::string error;
+    if (find_running(process, devices, error) && devices.size() > 1)
+        return fail("process " + std::string(process) + " has " + std::to_string(devices.size()) +
+                    " devices; name one, such as " + devices[0].name());
+    return with_each(
+        process, [](const obs::ExportReader&, const obs::ExportReader::Tables& tables) {
+            std::string out;
+            using Entry = obs::FunctionEntry;
+            for (const Entry& f : obs::entries_of<Entry>(tables.bytes, obs::TableKind::function))
+                nic::append_dump(f.config, static_cast<uint16_t>(f.number), out);
+            std::fputs(out.c_str(), stdout);
+        });
+}
+
+int dump_type(const std::string& word, std::string_view number) {
     uint16_t virtual_functions = 0;
     const char* end = number.data() + number.size();
     const auto [rest, failure] = std::from_chars(number.data(), end, virtual_functions);
@@ -78,8 +175,13 @@ int dump(const std::string& word, std::string_view number) {
 int run(std::span<char*> words) {
     const std::string_view command = words.size() > 1 ? words[1] : "";
     if (command == "types" && words.size() == 2) return types();
+    if (command == "list" && words.size() == 2) return list();
+    if (command == "show" && (words.size() == 3 || words.size() == 4) && names_process(words[2]))
+        return show(words[2], words.size() == 4 ? words[3] : "");
+    if (command == "dump" && words.size() == 3 && names_process(words[2]))
+        return dump_running(words[2]);
     if (command == "dump" && (words.size() == 3 || words.size() == 4))
-        return dump(words[2], words.size() == 4 ? words[3] : "0");
+        return dump_type(words[2], words.size() == 4 ? words[3] : "0");
     return usage();
 }
 

@@ -7,6 +7,7 @@
 #include "fi/completion_queue.hpp"
 #include "fi/counter.hpp"
 #include "fi/deferred_work.hpp"
+#include "fi/device_operations.hpp"
 #include "fi/endpoint.hpp"
 #include "fi/log.hpp"
 #include "fi/place.hpp"
@@ -92,6 +93,13 @@ int control_entry(fid* handle, int command, void* arg) {
     });
 }
 
+int ops_open_entry(fid* handle, const char* name, uint64_t flags, void** out, void*) {
+    return guarded([&] {
+        return object_of<Domain>(handle).is_ours() ? open_device_operations(name, flags, out)
+                                                   : -FI_EOPBADSTATE;
+    });
+}
+
 int query_atomic_entry(fid_domain*, fi_datatype type, fi_op op, fi_atomic_attr* attr,
                        uint64_t flags) {
     return query_atomic(type, op, flags, *attr);
@@ -102,7 +110,7 @@ fi_ops fid_ops = {
     .close = close_entry,
     .bind = bind_entry,
     .control = control_entry,
-    .ops_open = no_sys,
+    .ops_open = ops_open_entry,
     .tostr = no_sys,
     .ops_set = no_sys,
 };
@@ -158,6 +166,10 @@ int Domain::open(Fabric& fabric, const fi_info& info, fid_domain** out, void* co
     if (const int failed = Engine::open(settings, options, engine)) return failed;
     *out = &(new Domain(fabric, info, std::move(engine), context))->face_;
     return 0;
+}
+
+bool Domain::is_open(const fid_domain* handle) {
+    return Registry<Domain>::instance().any([&](const Domain& d) { return &d.face_ == handle; });
 }
 
 bool Domain::is_open(const fid_domain* handle, const wire::Address& address) {

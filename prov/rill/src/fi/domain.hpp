@@ -20,6 +20,7 @@ public:
     static int open(Fabric& fabric, const fi_info& info, fid_domain** out, void* context);
     ~Domain();
 
+    static bool is_open(const fid_domain* handle);
     // Whether `handle` is one of ours, at that address.
     static bool is_open(const fid_domain* handle, const wire::Address& address);
 

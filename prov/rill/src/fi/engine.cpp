@@ -2,7 +2,9 @@
 #include "fi/engine.hpp"
 
 #include "fi/errors.hpp"
+#include "fi/export_directories.hpp"
 #include "fi/log.hpp"
+#include "nic/describe.hpp"
 #include "transport/context.hpp"
 
 #include <algorithm>
@@ -48,6 +50,7 @@ Engine::Engine(const link::Interface& interface, bool automatic)
 
 int Engine::open(const Settings& settings, const Options& options, std::unique_ptr<Engine>& out) {
     std::unique_ptr<Engine> engine(new Engine(options.interface, options.automatic));
+    if (settings.number(TunableId::observe)) engine->open_export(settings);
     if (const int failed = engine->open_link(settings, options.code_point)) return failed;
     SipKey secret;
     if (getrandom(&secret, sizeof secret, 0) != static_cast<ssize_t>(sizeof secret)) {
@@ -56,12 +59,42 @@ int Engine::open(const Settings& settings, const Options& options, std::unique_p
     }
     wire::Link& link = engine->outer_link();
     engine->module_ = std::make_unique<rdm::Module>(module_config(settings, options.send_depth),
-                                                    link, secret, engine->counters_, fabric_log());
+                                                    link, secret, *engine->counters_, fabric_log());
     engine->statistics_ = settings.number(TunableId::stats) != 0;
     engine->housekeeper_.set_period(
         std::chrono::milliseconds(settings.number(TunableId::housekeeper_ms)));
+    if (engine->exporter_) {
+        engine->publish(now());
+        engine->exporter_->announce(nic::words_of(engine->udp_->data_address()));
+    }
     out = std::move(engine);
     return 0;
+}
+
+// Whoever cannot be looked at works all the same.
+void Engine::open_export(const Settings& settings) {
+    std::string error;
+    exporter_ =
+        obs::Exporter::open(export_directories(), {settings.device.name, interface_.name}, error);
+    if (exporter_) {
+        counters_ = &exporter_->counters();
+        return;
+    }
+    static std::atomic<bool> told{false};
+    if (!told.exchange(true))
+        warn(FI_LOG_DOMAIN, "the device's state is not exported: " + error +
+                                " (FI_RILL_OBSERVE=0 says that it need not be)");
+}
+
+// Readers ask seldom: the copy is made for them alone.
+void Engine::show(Instant now) {
+    if (exporter_ && exporter_->wanted()) [[unlikely]]
+        publish(now);
+}
+
+void Engine::publish(Instant now) {
+    nic::describe(module_->adapter(), module_->device(), now, exporter_->fresh_snapshot());
+    exporter_->publish(now);
 }
 
 int Engine::open_link(const Settings& settings, uint8_t code_point) {
@@ -75,15 +108,15 @@ int Engine::open_link(const Settings& settings, uint8_t code_point) {
     config.code_point = code_point;
     config.log = link_log();
     std::string error;
-    const Status status = link::UdpLink::open(config, counters_, udp_, error);
+    const Status status = link::UdpLink::open(config, *counters_, udp_, error);
     if (!is_ok(status)) {
         warn(FI_LOG_DOMAIN, error);
         return status == Status::not_found ? -FI_ENODEV : result_of(status);
     }
-    if (settings.number(TunableId::shm)) shm_ = link::shm::ShmLink::open(*udp_, counters_);
+    if (settings.number(TunableId::shm)) shm_ = link::shm::ShmLink::open(*udp_, *counters_);
     if (settings.impairment.any())
         impaired_ =
-            std::make_unique<link::ImpairedLink>(outer_link(), settings.impairment, counters_);
+            std::make_unique<link::ImpairedLink>(outer_link(), settings.impairment, *counters_);
     return 0;
 }
 
@@ -96,6 +129,7 @@ wire::Link& Engine::outer_link() {
 Engine::~Engine() {
     if (!is_ours()) {
         housekeeper_.forget();
+        if (exporter_) exporter_->forget();
         if (module_) abandon(std::move(module_));
         return; // the descriptors are closed with the link
     }
@@ -111,12 +145,16 @@ bool Engine::pass(bool everywhere) {
     passes_.store(passes_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     const Instant t = tick();
     const bool look = everywhere || t - last_look_ >= kLookEvery;
-    if (look) last_look_ = t;
+    if (look) {
+        last_look_ = t;
+        show(t);
+    }
     return module_->progress(t, look);
 }
 
 bool Engine::quiet_pass(Instant now) {
     last_look_ = now;
+    show(now);
     return module_->progress(now, true);
 }
 
@@ -180,7 +218,7 @@ void Engine::print_paths() {
 void Engine::print_counters() {
     for (size_t i = 0; i < obs::kCounters; ++i)
         std::fprintf(stderr, "rill:counters %s %" PRIu64 "\n", obs::kCounterTable[i].name,
-                     counters_.get(static_cast<obs::Counter>(i)));
+                     counters_->get(static_cast<obs::Counter>(i)));
 }
 
 } // namespace rill::fi

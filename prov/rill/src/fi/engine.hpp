@@ -12,6 +12,7 @@
 #include "link/shm/shm_link.hpp"
 #include "link/udp_link.hpp"
 #include "obs/counters.hpp"
+#include "obs/exporter.hpp"
 #include "rdm/address_vector.hpp"
 #include "rdm/endpoint.hpp"
 #include "rdm/module.hpp"
@@ -43,6 +44,7 @@ public:
     // False in a forked child: nothing may be called but the destructor.
     bool is_ours() const { return mark_.is_ours(); }
     rdm::Module& module() { return *module_; }
+    const obs::Counters& counters() const { return *counters_; }
     const link::Interface& interface() const { return interface_; }
     const std::string& ports() const { return ports_; } // what FI_RILL_PORT_RANGE allows
     Housekeeper& housekeeper() { return housekeeper_; }
@@ -71,6 +73,9 @@ public:
     Instant next_deadline() const;
     // Appends what to wait on for packets, for one sleep that follows.
     void append_descriptors(std::vector<pollfd>& out);
+    // What a reader of the device's exported state rings when nobody passes; -1: there is no export.
+    int bell() const { return exporter_ ? exporter_->bell() : -1; }
+    void clear_bell() { exporter_->clear_bell(); }
     // How many passes the program made. Any thread may read it.
     uint64_t passes() const { return passes_.load(std::memory_order_relaxed); }
 
@@ -79,6 +84,9 @@ private:
     Engine(const link::Interface& interface, bool automatic);
 
     wire::Link& outer_link();
+    void open_export(const Settings& settings);
+    void show(Instant now);
+    void publish(Instant now);
     [[nodiscard]] int open_link(const Settings& settings, uint8_t code_point);
     void leave();
     void print_paths();
@@ -94,7 +102,9 @@ private:
     link::Interface interface_;
     std::string ports_;
     bool statistics_ = false;
-    obs::Counters counters_;
+    std::unique_ptr<obs::Exporter> exporter_; // null: nobody may look
+    obs::Counters own_counters_;
+    obs::Counters* counters_ = &own_counters_; // or the exporter's
     std::unique_ptr<link::UdpLink> udp_;
     std::unique_ptr<link::shm::ShmLink> shm_;
     std::unique_ptr<link::ImpairedLink> impaired_;

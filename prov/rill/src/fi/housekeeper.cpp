@@ -131,16 +131,17 @@ bool Housekeeper::make_passes(Instant& wake) {
     if (wake == kNever && engine_.module().outstanding()) wake = now + kUnspecificWait;
     descriptors_.clear();
     descriptors_.push_back({.fd = wake_.fd(), .events = POLLIN, .revents = 0});
+    descriptors_.push_back({.fd = engine_.bell(), .events = POLLIN, .revents = 0});
     engine_.append_descriptors(descriptors_);
     wakes_at_ = wake;
     sleeps_on_duty_.store(true);
     return false;
 }
 
-// `on[0]` is the wake descriptor.
 void Housekeeper::sleep(std::span<pollfd> on, Instant wake) {
     sleep_on(on, wake);
     if (on[0].revents) wake_.clear();
+    if (on.size() > 1 && on[1].revents) engine_.clear_bell();
 }
 
 } // namespace rill::fi

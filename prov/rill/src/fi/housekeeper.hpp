@@ -62,7 +62,7 @@ private:
     State watch();
     State serve();
     bool make_passes(Instant& wake);
-    void sleep(std::span<pollfd> on, Instant wake); // on[0] is wake_
+    void sleep(std::span<pollfd> on, Instant wake); // on[0] is wake_, on[1] the bell
 
     Engine& engine_;
     const bool automatic_;

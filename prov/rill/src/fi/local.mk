@@ -9,6 +9,7 @@ rill_fi_sources += \
 	%D%/completion_queue.cpp %D%/completion_queue.hpp \
 	%D%/counter.cpp %D%/counter.hpp \
 	%D%/deferred_work.cpp %D%/deferred_work.hpp \
+	%D%/device_operations.cpp %D%/device_operations.hpp \
 	%D%/device_files.cpp %D%/device_files.hpp \
 	%D%/domain.cpp %D%/domain.hpp \
 	%D%/endpoint.cpp %D%/endpoint.hpp \
@@ -16,6 +17,7 @@ rill_fi_sources += \
 	%D%/engine.cpp %D%/engine.hpp \
 	%D%/errors.cpp %D%/errors.hpp \
 	%D%/event_queue.cpp %D%/event_queue.hpp \
+	%D%/export_directories.cpp %D%/export_directories.hpp \
 	%D%/fabric.cpp %D%/fabric.hpp \
 	%D%/fork_guard.cpp %D%/fork_guard.hpp \
 	%D%/getinfo.cpp %D%/getinfo.hpp \

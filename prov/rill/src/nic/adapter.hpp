@@ -21,6 +21,8 @@ public:
     // As ConfigSpaces::access; what a capability write does is done on return.
     [[nodiscard]] Status config(const ConfigAccess& access, Instant now, uint32_t& value);
     ConfigSpaces& config_spaces() { return spaces_; }
+    // The bytes behind the emulated space of a function that is there: no access of the host's.
+    const ConfigImage& config_image(uint16_t function) const { return config_.image(function); }
     uint16_t functions() const { return config_.count(); }
     // Null: not there now.
     Function* function(uint16_t number);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #include "nic/config_dump.hpp"
 
+#include <array>
 #include <cstdio>
 
 namespace rill::nic {
@@ -64,24 +65,32 @@ Status enable_virtual(ConfigSpaces& spaces, uint16_t number, Instant now) {
 }
 
 Status append_dump(ConfigSpaces& spaces, uint16_t function, Instant now, std::string& out) {
-    std::string text;
-    char line[64];
-    std::snprintf(line, sizeof line, "00:%02x.%x Fabric controller\n", function >> 3 & 0x1f,
-                  function & 7);
-    text += line;
+    std::array<uint8_t, pci::kConfigBytes> bytes;
     for (uint32_t at = 0; at < pci::kConfigBytes; at += 4) {
         uint32_t v = 0;
         if (Status s = read(spaces, function, at, 4, now, v); !is_ok(s)) return s;
-        if (at % 16 == 0) {
-            std::snprintf(line, sizeof line, "%02x:", at);
-            text += line;
-        }
-        std::snprintf(line, sizeof line, " %02x %02x %02x %02x%s", v & 0xff, v >> 8 & 0xff,
-                      v >> 16 & 0xff, v >> 24, at % 16 == 12 ? "\n" : "");
-        text += line;
+        for (uint32_t i = 0; i < 4; ++i)
+            bytes[at + i] = static_cast<uint8_t>(v >> 8 * i);
     }
-    out += text + "\n";
+    append_dump(bytes, function, out);
     return Status::ok;
+}
+
+void append_dump(std::span<const uint8_t, pci::kConfigBytes> bytes, uint16_t function,
+                 std::string& out) {
+    char text[64];
+    std::snprintf(text, sizeof text, "00:%02x.%x Fabric controller\n", function >> 3 & 0x1f,
+                  function & 7);
+    out += text;
+    for (size_t at = 0; at < bytes.size(); ++at) {
+        if (at % 16 == 0) {
+            std::snprintf(text, sizeof text, "%02zx:", at);
+            out += text;
+        }
+        std::snprintf(text, sizeof text, " %02x%s", bytes[at], at % 16 == 15 ? "\n" : "");
+        out += text;
+    }
+    out += "\n";
 }
 
 } // namespace rill::nic

@@ -3,6 +3,7 @@
 
 #include "nic/config_space.hpp"
 
+#include <span>
 #include <string>
 
 namespace rill::nic {
@@ -23,5 +24,8 @@ uint16_t find_capability(ConfigSpaces& spaces, uint16_t function, uint16_t id, b
 // Appends all 4 KiB of a function in the form that `lspci -F` reads and `lspci -xxxx` writes.
 [[nodiscard]] Status append_dump(ConfigSpaces& spaces, uint16_t function, Instant now,
                                  std::string& out);
+// The same of bytes that were read before.
+void append_dump(std::span<const uint8_t, pci::kConfigBytes> bytes, uint16_t function,
+                 std::string& out);
 
 } // namespace rill::nic

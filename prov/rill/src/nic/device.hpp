@@ -78,6 +78,7 @@ public:
     void change_memory(uint64_t key, MemoryRegion region);
     // Reads of peers that are being answered from it fail: the memory may go when this returns.
     void deregister_memory(uint64_t key);
+    const MemoryRegionTable& regions() const { return regions_; }
 
     // ---- fetches: where the bytes of reads and of atomics with a result go. A `fetched` entry ends
     // one; the list stays where it is until then.
@@ -86,6 +87,11 @@ public:
 
     // ---- queues
     QueuePair& queue_pair(uint32_t number) { return *queue_pairs_[number]; }
+    template <class F>
+    void for_each_queue_pair(F&& f) {
+        for (const auto& qp : queue_pairs_)
+            if (qp) f(*qp);
+    }
     void ring_send(QueuePair& qp, Instant now);
     void ring_receive(QueuePair& qp);
     // Granted bytes of an inline message whose queue pair is destroyed.

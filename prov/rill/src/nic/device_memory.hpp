@@ -31,6 +31,12 @@ public:
     uint32_t bytes_free() const;
     uint32_t longest_free() const;
     size_t allocations() const { return used_.size(); }
+    // f(owner, offset, bytes), by offset.
+    template <class F>
+    void for_each(F&& f) const {
+        for (const auto& [offset, extent] : used_)
+            f(extent.owner, offset, extent.bytes);
+    }
 
 private:
     struct Extent {

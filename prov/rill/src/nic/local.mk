@@ -9,6 +9,7 @@ rill_core_sources += \
 	%D%/config_functions.cpp %D%/config_functions.hpp \
 	%D%/config_image.cpp %D%/config_image.hpp \
 	%D%/config_space.cpp %D%/config_space.hpp \
+	%D%/describe.cpp %D%/describe.hpp \
 	%D%/device.cpp %D%/device.hpp \
 	%D%/device_memory.cpp %D%/device_memory.hpp \
 	%D%/device_type.cpp %D%/device_type.hpp \

@@ -43,6 +43,12 @@ public:
     [[nodiscard]] Status check(uint64_t key, uint8_t access, uint64_t address, uint64_t length,
                                const MemoryRegion*& region, uint64_t& offset);
     size_t size() const { return regions_.size(); }
+    // f(key, region), in no order.
+    template <class F>
+    void for_each(F&& f) const {
+        for (const auto& [key, region] : regions_)
+            f(key, region);
+    }
 
 private:
     std::unordered_map<uint64_t, MemoryRegion> regions_;

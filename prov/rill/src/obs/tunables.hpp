@@ -41,6 +41,8 @@ enum class TunableType : uint8_t {
       "for tests: loss=0.01,dup=0.005,reorder=0.02,corrupt=0.001,delay_us=50,seed=7")              \
     X(stats, flag, "0", 0, 1, "perhaps",                                                           \
       "1: print all counters to standard error when a domain is closed")                           \
+    X(observe, flag, "1", 0, 1, "maybe",                                                           \
+      "1: rillctl and rill_stat of the same user may look at the device")                          \
     X(unscheduled, bytes, "16k", 0, 1 << 20, "-5", "bytes sent to a peer before its first credit") \
     X(tx_size, number, "16384", 1, 1 << 20, "0",                                                   \
       "send operations of an endpoint whose data has not left")                                    \

@@ -53,14 +53,10 @@ void Path::blame(Blame what, Instant now) {
     penalty_at_ = now;
 }
 
-uint32_t Path::penalty(Instant now) {
+uint32_t Path::penalty(Instant now) const {
     if (penalty_ == 0) return 0;
-    int64_t halvings = (now - penalty_at_) / kForgiveAfter;
-    if (halvings > 0) {
-        penalty_ = halvings < 16 ? penalty_ >> halvings : 0;
-        penalty_at_ = now;
-    }
-    return penalty_;
+    const int64_t halvings = (now - penalty_at_) / kForgiveAfter;
+    return halvings < 16 ? penalty_ >> halvings : 0;
 }
 
 bool Path::congested() const {

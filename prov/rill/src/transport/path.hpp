@@ -46,11 +46,12 @@ public:
     }
     void blame(Blame what, Instant now);
     // How bad the path is, 0 is best. Fades with time, so that every path is tried again.
-    uint32_t penalty(Instant now);
+    uint32_t penalty(Instant now) const;
     // Queueing delay that says "congested" rather than "lossy".
     bool congested() const;
     // Total of marks that the receiver counted; true when it has grown.
     bool marks_grew(uint32_t total);
+    uint32_t marks() const { return marks_; }
 
     PacketList in_flight; // oldest transmission first
     RttEstimator rtt;
