@@ -118,6 +118,7 @@ void add_tunable_cases(std::vector<Case>& cases) {
         {"FI_RILL_RCVBUF", "much"},
         {"FI_RILL_RCVBUF", "-1"},
         {"FI_RILL_RCVBUF", "12monkeys"},
+        {"FI_RILL_OBSERVE", "maybe"},
         {"FI_RILL_PORT_RANGE", "here-there"},
         {"FI_RILL_PORT_RANGE", "9000-8000"},
         {"FI_RILL_PORT_RANGE", "1-70000"},
