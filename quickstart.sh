@@ -32,11 +32,11 @@ jobs=$(nproc)
 
 packages=(
     # to build
-    autoconf automake libtool pkg-config make g++ libfabric-dev nlohmann-json3-dev pandoc
+    autoconf automake libtool pkg-config make g++ libfabric-dev nlohmann-json3-dev libxxhash-dev libssl-dev pandoc
     # to run
     libfabric-bin openmpi-bin libopenmpi-dev netpipe-openmpi hpcc
     # to test
-    libcriterion-dev clang-format-14 valgrind binutils iproute2 pciutils procps util-linux python3 git
+    libcriterion-dev xxhash openssl clang-format-14 valgrind binutils iproute2 pciutils procps util-linux python3 git
 )
 
 # --- what runs, runs in a session of its own, so that nothing of it outlives this script ---------

@@ -8,6 +8,7 @@ rill_core_lib = %D%/librillcore.la
 include %D%/src/util/local.mk
 include %D%/src/wire/local.mk
 include %D%/src/obs/local.mk
+include %D%/src/dedup/local.mk
 include %D%/src/transport/local.mk
 include %D%/src/nic/local.mk
 include %D%/src/link/local.mk
@@ -28,6 +29,7 @@ endif
 noinst_LTLIBRARIES += %D%/librillcore.la
 %C%_librillcore_la_SOURCES = $(rill_core_sources)
 %C%_librillcore_la_CPPFLAGS = $(AM_CPPFLAGS) $(rill_assert_flags)
+%C%_librillcore_la_LIBADD = $(CRYPTO_LIBS)
 
 plugin_LTLIBRARIES += %D%/librill-fi.la
 %C%_librill_fi_la_SOURCES = $(rill_fi_sources)

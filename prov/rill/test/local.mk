@@ -93,6 +93,7 @@ check_PROGRAMS += $(rill_unit_tests)
 TESTS += $(rill_unit_tests)
 endif
 
+include %D%/dedup/local.mk
 include %D%/link/local.mk
 include %D%/obs/local.mk
 include %D%/transport/local.mk

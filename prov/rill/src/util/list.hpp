@@ -39,6 +39,10 @@ public:
     T* front() { return empty() ? nullptr : cast(head_.next); }
     void push_back(T& e) { insert_before(&head_, e); }
     void push_front(T& e) { insert_before(head_.next, e); }
+    // Null: at the front.
+    void insert_after(T* at, T& e) {
+        insert_before(at ? static_cast<Hook&>(*at).next : head_.next, e);
+    }
     T* pop_front() {
         T* e = front();
         if (e) static_cast<Hook*>(e)->unlink();
@@ -51,6 +55,10 @@ public:
     T* next(T& e) {
         Hook* n = static_cast<Hook&>(e).next;
         return n == &head_ ? nullptr : cast(n);
+    }
+    T* previous(T& e) {
+        Hook* p = static_cast<Hook&>(e).prev;
+        return p == &head_ ? nullptr : cast(p);
     }
 
 private:
