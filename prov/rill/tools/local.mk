@@ -18,3 +18,8 @@ bin_PROGRAMS += %D%/rill_stat
 	$(rill_tool_sources)
 %C%_rill_stat_CPPFLAGS = $(AM_CPPFLAGS) $(rill_assert_flags)
 %C%_rill_stat_LDADD = $(rill_core_lib)
+
+# By hand: no test has a timed assertion.
+noinst_PROGRAMS += %D%/dedup_bench
+%C%_dedup_bench_SOURCES = %D%/dedup_bench.cpp
+%C%_dedup_bench_LDADD = $(rill_core_lib) $(XXHASH_LIBS) $(CRYPTO_LIBS)

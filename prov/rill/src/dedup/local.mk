@@ -8,6 +8,7 @@ rill_core_sources += \
 	%D%/extremum_avx2.cpp \
 	%D%/gear.cpp %D%/gear.hpp \
 	%D%/gear_avx2.cpp \
+	%D%/huge_array.hpp \
 	%D%/record.hpp \
 	%D%/regions.cpp %D%/regions.hpp \
 	%D%/sha256.cpp %D%/sha256.hpp \

@@ -23,13 +23,21 @@ uint32_t tag_of(const Digest& d) {
     return v;
 }
 
+void prefetch_set(const void* set) {
+    __builtin_prefetch(set);
+    __builtin_prefetch(static_cast<const std::byte*>(set) + 64);
+}
+
+ptrdiff_t granule_of(const Regions::Region& region, uintptr_t address) {
+    return static_cast<ptrdiff_t>((address - region.begin) / Regions::kGranule);
+}
+
 } // namespace
 
 // All of the memory is made here, none later.
 Store::Store(uint32_t capacity)
     : capacity_(std::max(1u, capacity)), sets_(std::bit_ceil((uint64_t{capacity_} + 7) / 8)),
-      entries_(std::make_unique<Entry[]>(capacity_)),
-      lines_(std::make_unique<Line[]>(sets_ * kLinesPerSet)) {
+      entries_(capacity_), lines_(sets_ * kLinesPerSet) {
     for (uint64_t i = 0; i < sets_ * kLinesPerSet; ++i)
         std::fill(std::begin(lines_[i].entry), std::end(lines_[i].entry), kNone);
 }
@@ -53,9 +61,7 @@ uint32_t Store::look_up(const Key& key) const {
 
 void Store::warm(std::span<const Key> keys) const {
     for (const Key& k : keys) {
-        const Line* set = set_of(k.digest, k.scope);
-        __builtin_prefetch(set);
-        __builtin_prefetch(set + 1);
+        prefetch_set(set_of(k.digest, k.scope));
     }
     for (const Key& k : keys) {
         const Line* set = set_of(k.digest, k.scope);
@@ -233,15 +239,25 @@ void Store::overwritten(std::span<const std::byte> memory) {
     });
 }
 
-// Chunks that reach into [begin, end) may begin as far in front of it as a chunk is long.
+// Chunks that reach into [begin, end) may begin as far in front of it as a chunk is long. What a
+// fragment overwrites is many chunks with three cache lines each: they are asked for together, and
+// then removed.
 uint64_t Store::remove_in(Regions::Region& region, uintptr_t begin, uintptr_t end) {
     begin = std::max(begin, region.begin);
     end = std::min(end, region.end);
     const uintptr_t from = begin - std::min<uintptr_t>(region.longest, begin - region.begin);
-    const size_t last = (end - 1 - region.begin) / Regions::kGranule;
+    const auto first = region.first_of.begin() + granule_of(region, from);
+    const auto last = region.first_of.begin() + granule_of(region, end - 1) + 1;
+    for (auto it = first; it != last; ++it)
+        if (*it != kNone) __builtin_prefetch(&entries_[*it]);
+    for (auto it = first; it != last; ++it) {
+        if (*it == kNone) continue;
+        const Entry& e = entries_[*it];
+        prefetch_set(set_of(e.digest, e.scope));
+    }
     uint64_t removed = 0;
-    for (size_t g = (from - region.begin) / Regions::kGranule; g <= last; ++g)
-        for (uint32_t i = region.first_of[g]; i != kNone;) {
+    for (auto it = first; it != last; ++it)
+        for (uint32_t i = *it; i != kNone;) {
             const Entry& e = entries_[i];
             const uint32_t next = e.next;
             if (e.address < end && begin < e.address + e.length) {

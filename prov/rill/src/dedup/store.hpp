@@ -2,13 +2,13 @@
 #pragma once
 
 #include "dedup/digest.hpp"
+#include "dedup/huge_array.hpp"
 #include "dedup/record.hpp"
 #include "dedup/regions.hpp"
 #include "util/status.hpp"
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 
 namespace rill::dedup {
@@ -122,8 +122,8 @@ private:
 
     uint32_t capacity_;
     uint64_t sets_;
-    std::unique_ptr<Entry[]> entries_;
-    std::unique_ptr<Line[]> lines_; // two per set
+    HugeArray<Entry> entries_;
+    HugeArray<Line> lines_; // two per set
     Regions regions_;
     uint32_t free_ = kNone;
     uint32_t unused_ = 0; // entries from here on were never taken

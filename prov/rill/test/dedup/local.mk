@@ -24,3 +24,9 @@ TESTS += $(rill_dedup_tests)
 %C%_store_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 %C%_store_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS) $(CRYPTO_LIBS)
 endif
+
+check_PROGRAMS += %D%/digest_file
+%C%_digest_file_SOURCES = %D%/digest_file.cpp
+%C%_digest_file_LDADD = $(rill_core_lib) $(CRYPTO_LIBS)
+dist_check_SCRIPTS += %D%/tools.sh
+TESTS += %D%/tools.sh
