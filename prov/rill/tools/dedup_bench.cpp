@@ -288,8 +288,9 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "usage: dedup_bench [ROUNDS]\n");
         return 2;
     }
-    std::printf("AVX2: %s, SHA-NI: %s\n", this_cpu().avx2 ? "yes" : "no",
-                this_cpu().sha ? "yes" : "no");
+    const auto has = [](bool there) { return there ? "yes" : "no"; };
+    std::printf("AVX2: %s, AVX-512: %s, SHA-NI: %s\n", has(this_cpu().avx2), has(this_cpu().avx512),
+                has(this_cpu().sha));
     chunkers(rounds);
     digests(rounds);
     look_ups(rounds);

@@ -12,6 +12,7 @@ Cpu detect() {
     Cpu cpu;
 #if defined(__x86_64__)
     cpu.avx2 = __builtin_cpu_supports("avx2"); // asks too whether the kernel saves the registers
+    cpu.avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
     // Compilers do not agree on a name for SHA. Leaf 7: EBX bit 29 (Intel SDM, CPUID).
     unsigned eax, ebx = 0, ecx, edx;
     __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx);

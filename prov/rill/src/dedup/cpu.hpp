@@ -7,7 +7,8 @@ namespace rill::dedup {
 // it has a portable twin with the same results, so Cpu{} is right everywhere.
 struct Cpu {
     bool avx2 = false;
-    bool sha = false; // SHA-NI, with the SSSE3 and SSE4.1 that its use needs
+    bool avx512 = false; // F and BW
+    bool sha = false;    // SHA-NI, with the SSSE3 and SSE4.1 that its use needs
 };
 
 // What this machine has, found out once.

@@ -12,6 +12,7 @@ rill_core_sources += \
 	%D%/record.hpp \
 	%D%/regions.cpp %D%/regions.hpp \
 	%D%/sha256.cpp %D%/sha256.hpp \
+	%D%/sha256_avx512.cpp \
 	%D%/sha256_ni.cpp \
 	%D%/store.cpp %D%/store.hpp \
 	%D%/stream.hpp \
