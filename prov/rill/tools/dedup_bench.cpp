@@ -206,6 +206,15 @@ void engine(int rounds) {
         for (size_t i = 0; i < kMemory; i += kFragment)
             std::memcpy(to.data() + i, from.data() + i, kFragment);
     };
+    const auto bare = [x = Xxh3(this_cpu())] {
+        for (size_t i = 0; i < kMemory; i += kFragment) {
+            std::memcpy(to.data() + i, from.data() + i, kFragment);
+            for (size_t k = 0; k < kFragment; k += kChunk) {
+                const Digest d = x.of(std::span(to).subspan(i + k, kChunk));
+                keep(&d);
+            }
+        }
+    };
     const auto with = [](DigestKind kind, ChunkerKind chunker, ChunkLimits limits) {
         struct Bench {
             Store store{kMemory / kChunk};
@@ -236,6 +245,7 @@ void engine(int rounds) {
         "Copy, chunk, digest, look up, store: 256 MiB from memory, 64 KiB at a time", "GB/s", 1e9,
         kMemory, rounds,
         {{"copy alone", kMemory, plain},
+         {"4 KiB XXH3-128, nothing looked up or stored", kMemory, bare},
          {"fixed 4 KiB, XXH3-128", kMemory, with(DigestKind::xxh3_128, ChunkerKind::fixed, kFixed)},
          {"gear 4 KiB, XXH3-128", kMemory, with(DigestKind::xxh3_128, ChunkerKind::gear, kVaried)},
          {"extremum 4 KiB, XXH3-128", kMemory,

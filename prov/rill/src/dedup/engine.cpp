@@ -195,14 +195,13 @@ void Engine::digest(Stream& s, std::span<const std::byte> piece, Complete* compl
 
 // Digests side by side, then look-ups together; what the batch found is in the ring after that.
 void Engine::flush() {
-    sha256_.run({job_.data(), jobs_});
+    if (jobs_ > 0) sha256_.run({job_.data(), jobs_});
     for (size_t i = 0; i < jobs_; ++i)
         if (job_stream_[i]) job_stream_[i]->queued = false;
     jobs_ = 0;
-    std::array<Store::Key, kBatch> keys;
     for (size_t i = 0; i < completes_; ++i)
-        keys[i] = complete_[i].key;
-    store_.warm({keys.data(), completes_});
+        keys_[i] = complete_[i].key;
+    store_.warm({keys_.data(), completes_});
     for (size_t i = 0; i < completes_; ++i)
         report(complete_[i]);
     completes_ = 0;

@@ -86,7 +86,7 @@ public:
     const Counters& counters() const { return counters_; }
 
 private:
-    // Enough for three digests side by side to be full nearly always, and for look-ups to overlap.
+    // Sixteen digests go side by side; the second half keeps lanes busy when chunks differ in length.
     static constexpr size_t kBatch = 32;
 
     // A chunk that is complete, or will be when the jobs have run.
@@ -126,6 +126,7 @@ private:
     // The batch: jobs on streams' progress or on `ended`, and the chunks that they complete.
     size_t completes_ = 0, jobs_ = 0;
     std::array<Complete, kBatch> complete_;
+    std::array<Store::Key, kBatch> keys_; // theirs, side by side for the look-up
     std::array<Sha256Progress, kBatch> ended_;
     std::array<Sha256Job, kBatch + 1> job_;
     std::array<Stream*, kBatch + 1> job_stream_; // null: not on a stream's progress

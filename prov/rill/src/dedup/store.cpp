@@ -116,15 +116,17 @@ Reference Store::insert(const Key& key, const std::byte* bytes) {
     return reference_of(i);
 }
 
-// An empty slot of the set. Full: that of a chunk that nobody asked for lately, or of any that is
-// not held; no line if all are.
+// An empty slot of the set. Full: that of a chunk that nobody asked for lately, or of any that is not
+// held; no line if all are.
 Store::Slot Store::free_slot(Line* set) {
+    for (size_t l = 0; l < kLinesPerSet; ++l)
+        for (size_t i = 0; i < Line::kSlots; ++i)
+            if (set[l].entry[i] == kNone) return {&set[l], i};
+    // Only now at the entries, each a cache line far away.
     Slot idle, any;
     for (size_t l = 0; l < kLinesPerSet; ++l)
         for (size_t i = 0; i < Line::kSlots; ++i) {
-            const uint32_t at = set[l].entry[i];
-            if (at == kNone) return {&set[l], i};
-            Entry& e = entries_[at];
+            Entry& e = entries_[set[l].entry[i]];
             if (e.holds > 0) continue;
             any = {&set[l], i};
             if (!e.asked_for) idle = any;
