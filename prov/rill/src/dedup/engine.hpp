@@ -86,7 +86,8 @@ public:
     const Counters& counters() const { return counters_; }
 
 private:
-    // Sixteen digests go side by side; the second half keeps lanes busy when chunks differ in length.
+    // Sixteen digests go side by side; the second half keeps lanes busy when chunks differ in
+    // length.
     static constexpr size_t kBatch = 32;
 
     // A chunk that is complete, or will be when the jobs have run.

@@ -10,8 +10,8 @@
 
 namespace rill::dedup {
 
-// An array that never grows, in huge pages where the system has them: look-ups go to random places in
-// it, and with small pages each misses the TLB as well as the cache.
+// An array that never grows, in huge pages where the system has them: look-ups go to random places
+// in it, and with small pages each misses the TLB as well as the cache.
 template <class T>
 class HugeArray {
     static_assert(std::is_trivially_destructible_v<T>);

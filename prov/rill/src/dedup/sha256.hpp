@@ -43,8 +43,8 @@ alignas(16) inline constexpr uint32_t kSha256RoundConstants[64] = {
     0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
-// Runs `blocks` blocks each of `lanes` independent digests side by side; one alone leaves most of the
-// processor idle, because every round waits for the one before.
+// Runs `blocks` blocks each of `lanes` independent digests side by side; one alone leaves most of
+// the processor idle, because every round waits for the one before.
 using Sha256Run = void (*)(Sha256Words* const words[], const std::byte* const data[], size_t lanes,
                            size_t blocks);
 

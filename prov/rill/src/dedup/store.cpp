@@ -116,8 +116,8 @@ Reference Store::insert(const Key& key, const std::byte* bytes) {
     return reference_of(i);
 }
 
-// An empty slot of the set. Full: that of a chunk that nobody asked for lately, or of any that is not
-// held; no line if all are.
+// An empty slot of the set. Full: that of a chunk that nobody asked for lately, or of any that is
+// not held; no line if all are.
 Store::Slot Store::free_slot(Line* set) {
     for (size_t l = 0; l < kLinesPerSet; ++l)
         for (size_t i = 0; i < Line::kSlots; ++i)
