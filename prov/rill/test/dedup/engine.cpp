@@ -249,6 +249,27 @@ Test(engine, a_placement_over_a_known_chunk_makes_it_unknown) {
     cr_assert_not_null(b.store.resolve(again[0].reference).bytes);
 }
 
+// A chunk in two pieces of memory has a digest, and nothing can lead to it.
+Test(engine, a_scattered_chunk_is_reported_and_not_stored) {
+    for (const DigestKind kind : kDigests) {
+        Bench b(settings(kind, kFixed));
+        const auto memory = random_bytes(3 * 4096, 9);
+        cr_assert(is_ok(b.store.attach(memory)));
+        std::vector<std::byte> whole(memory.begin(), memory.begin() + 1000);
+        whole.insert(whole.end(), memory.begin() + 5000, memory.begin() + 5000 + 3096);
+        Stream* s = b.engine.open(1, 0, 0, kStart);
+        cr_assert(is_ok(b.engine.place(*s, 0, std::span(memory).first(1000), kStart)));
+        cr_assert(is_ok(b.engine.place(*s, 1000, std::span(memory).subspan(5000, 3096), kStart)));
+        cr_assert(is_ok(b.engine.finish(*s)));
+        const auto got = b.records();
+        cr_assert_eq(got.size(), 1u);
+        cr_assert(got[0].flags & kScattered);
+        cr_assert(got[0].digest == digest_of(kind, whole));
+        cr_assert_not(got[0].reference);
+        cr_assert_eq(b.store.size(), 0u);
+    }
+}
+
 Test(engine, no_duplicates_across_scopes) {
     Bench b(settings(DigestKind::sha256, kFixed));
     auto memory = random_bytes(2 * 4096, 6);
