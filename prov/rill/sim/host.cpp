@@ -26,11 +26,12 @@ SipKey secret(Prng& random) {
 
 } // namespace
 
-Host::Host(EventQueue& events, Journal& journal, SimLink& link, const rdm::ModuleConfig& config,
+Host::Host(EventQueue& events, Journal& journal, SimLink& link, const Stack& stack,
            CompletionListener& listener, uint64_t seed)
     : events_(events), journal_(journal), link_(link), listener_(listener),
       log_(journal, link.host()), random_(seed),
-      module_(std::make_unique<rdm::Module>(config, link, secret(random_), counters_, log_)),
+      card_(std::make_unique<nic::Card>(stack.card, link, secret(random_), counters_, log_)),
+      module_(std::make_unique<rdm::Module>(stack.module, card_->bus(), log_)),
       addresses_(std::make_unique<rdm::AddressVector>(*module_)) {
     link_.wake(*this, kPacketsWait);
 }
@@ -176,6 +177,7 @@ void Host::destroy() {
         s.endpoint.reset();
     addresses_.reset();
     module_.reset();
+    card_.reset();
 }
 
 } // namespace rill::sim

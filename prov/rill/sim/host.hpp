@@ -8,6 +8,7 @@
 #include "sim/events.hpp"
 #include "sim/journal.hpp"
 #include "sim/network.hpp"
+#include "sim/stack.hpp"
 #include "util/prng.hpp"
 
 #include <cstdint>
@@ -31,7 +32,7 @@ class Host final : public EventHandler {
 public:
     enum class State : uint8_t { running, leaving, left, crashed };
 
-    Host(EventQueue& events, Journal& journal, SimLink& link, const rdm::ModuleConfig& config,
+    Host(EventQueue& events, Journal& journal, SimLink& link, const Stack& stack,
          CompletionListener& listener, uint64_t seed);
     ~Host() override;
 
@@ -41,6 +42,7 @@ public:
     uint32_t number() const { return link_.host(); }
 
     rdm::Module& module() { return *module_; }
+    nic::Device& device() { return card_->device(); }
     rdm::AddressVector& addresses() { return *addresses_; }
     obs::Counters& counters() { return counters_; }
     // Null when it is closed.
@@ -93,6 +95,7 @@ private:
     HostLog log_;
     Prng random_;
     obs::Counters counters_;
+    std::unique_ptr<nic::Card> card_;
     std::unique_ptr<rdm::Module> module_;
     std::unique_ptr<rdm::AddressVector> addresses_;
     std::vector<Slot> endpoints_;

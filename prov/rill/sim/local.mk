@@ -13,6 +13,7 @@ noinst_PROGRAMS += %D%/rill_sim
 	%D%/payload.cpp %D%/payload.hpp \
 	%D%/profile.cpp %D%/profile.hpp \
 	%D%/remote_ledger.cpp %D%/remote_ledger.hpp \
+	%D%/stack.hpp \
 	%D%/verdict.cpp \
 	%D%/workload.cpp %D%/workload.hpp \
 	%D%/world.cpp %D%/world.hpp

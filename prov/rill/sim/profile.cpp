@@ -54,16 +54,18 @@ NetworkProfile draw_network(Prng& r) {
     return n;
 }
 
-rdm::ModuleConfig draw_stack(Prng& r) {
-    rdm::ModuleConfig c;
+Stack draw_stack(Prng& r) {
+    Stack s;
+    nic::CardConfig& c = s.card;
     c.transport.peer_timeout = seconds(pick(r, {2, 5, 10}));
     c.transport.initial_window_bytes = pick<uint32_t>(r, {0, 2048, 16384, 16384, 65536});
     c.transport.strict_open = r.chance(0.2);
     c.device.bounce_bytes = pick<uint64_t>(r, {65536, 1u << 20, 64u << 20});
     c.device.envelopes_max = pick<uint32_t>(r, {192, 1u << 20, 1u << 20});
     c.device.unscheduled_max = pick<uint32_t>(r, {1024, 65536, 65536});
-    c.send_depth = pick<uint32_t>(r, {2, 16, 1024});
-    return c;
+    s.module.peer_timeout = c.transport.peer_timeout;
+    s.module.send_depth = pick<uint32_t>(r, {2, 16, 1024});
+    return s;
 }
 
 HostProfile draw_host(Prng& r, const HostProfile& usual) {
@@ -148,10 +150,10 @@ std::string describe(const Profile& p) {
         p.hosts.size(), p.work.actions, n.paths, p.hosts[0].packet_bytes, p.hosts[0].receive_buffer,
         n.loss, n.burst, n.duplicate, n.reorder, n.again,
         static_cast<long long>(to_us(n.delay_max)),
-        static_cast<long long>(to_us(p.stack.transport.peer_timeout) / 1000000),
-        static_cast<unsigned long long>(p.stack.device.bounce_bytes),
-        p.stack.transport.initial_window_bytes, p.stack.device.unscheduled_max, p.stack.send_depth,
-        p.stack.transport.strict_open ? ", strict" : "");
+        static_cast<long long>(to_us(p.stack.card.transport.peer_timeout) / 1000000),
+        static_cast<unsigned long long>(p.stack.card.device.bounce_bytes),
+        p.stack.card.transport.initial_window_bytes, p.stack.card.device.unscheduled_max,
+        p.stack.module.send_depth, p.stack.card.transport.strict_open ? ", strict" : "");
     std::string all = text;
     static constexpr const char* kinds[] = {"stall", "kill",  "power off",
                                             "leave", "close", "shrink"};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #pragma once
 
-#include "rdm/module.hpp"
+#include "sim/stack.hpp"
 #include "util/time.hpp"
 
 #include <cstdint>
@@ -71,7 +71,7 @@ struct Profile {
     uint64_t seed = 0;
     Instant start{};
     NetworkProfile network;
-    rdm::ModuleConfig stack;
+    Stack stack;
     std::vector<HostProfile> hosts;
     std::vector<Fault> faults;
     WorkProfile work;

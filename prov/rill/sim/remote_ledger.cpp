@@ -20,12 +20,10 @@ constexpr uint64_t kReadableBytes = 200000;
 // Contexts of messages and receives count from 1.
 constexpr uint32_t kFirstContext = 1u << 31;
 
-nic::MemoryRegion region(void* memory, uint64_t bytes) {
-    nic::MemoryRegion r;
-    r.length = bytes;
-    r.access = nic::kRemoteReadable | nic::kRemoteWritable;
-    r.pieces = std::make_shared<const nic::MemoryRegion::Pieces>(1, iovec{memory, bytes});
-    return r;
+Status add_region(Host& host, uint64_t key, void* memory, uint64_t bytes) {
+    const iovec piece{memory, bytes};
+    return host.module().driver().register_memory(
+        key, false, {.pieces = &piece, .count = 1, .readable = true, .writable = true});
 }
 
 } // namespace
@@ -40,9 +38,8 @@ void RemoteLedger::add_host(Host& host) {
     g.readable = std::make_unique<std::byte[]>(kReadableBytes);
     payload_fill(host.number(), 0, {g.readable.get(), kReadableBytes});
     g.words = std::make_unique<uint64_t[]>(2);
-    nic::Device& device = host.module().device();
-    if (!device.register_memory(kReadableKey, region(g.readable.get(), kReadableBytes)) ||
-        !device.register_memory(kWordsKey, region(g.words.get(), 2 * sizeof(uint64_t))))
+    if (!is_ok(add_region(host, kReadableKey, g.readable.get(), kReadableBytes)) ||
+        !is_ok(add_region(host, kWordsKey, g.words.get(), 2 * sizeof(uint64_t))))
         journal_.fail("host %u refuses a memory region", host.number());
     ground_.push_back(std::move(g));
 }
@@ -103,8 +100,7 @@ Status RemoteLedger::post(RemoteOperation& o, Host& host, rdm::Endpoint& endpoin
     const bool read = o.kind == RemoteOperation::Kind::read;
     const uint64_t key = o.bad_key ? kNoKey : read ? kReadableKey : kFirstKey + o.id;
     if (!read && !o.bad_key &&
-        !ground_[host_of(o.to)].host->module().device().register_memory(
-            key, region(o.memory.get(), o.length)))
+        !is_ok(add_region(*ground_[host_of(o.to)].host, key, o.memory.get(), o.length)))
         journal_.fail("a memory region is refused");
     // In some ranges, which lie one behind the other.
     std::vector<rdm::RemoteMemory> ranges;

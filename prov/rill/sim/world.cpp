@@ -35,7 +35,7 @@ void Totals::add(const Totals& o) {
 World::World(const Profile& profile, bool verbose)
     : profile_(profile), events_(profile.start), journal_(events_, verbose),
       network_(events_, journal_, profile),
-      oracle_(events_, journal_, network_, profile.stack.transport.peer_timeout),
+      oracle_(events_, journal_, network_, profile.stack.module.peer_timeout),
       random_(profile.seed ^ 0x776f726c64ull) {
     journal_.note("seed %llu: %s", static_cast<unsigned long long>(profile.seed),
                   describe(profile).c_str());
@@ -135,7 +135,7 @@ void World::strike(const Fault& f) {
         ++totals_.stalls;
         journal_.note("host %u stalls for %lld ms", f.host,
                       static_cast<long long>(to_us(f.length) / 1000));
-        if (f.length * kAwayAtMost > profile_.stack.transport.peer_timeout)
+        if (f.length * kAwayAtMost > profile_.stack.module.peer_timeout)
             oracle_.excuse_host(f.host);
         host.stall(f.length);
         break;
@@ -237,7 +237,7 @@ void World::drain() {
 // Receives that only a dead endpoint could serve end with an error of their own accord.
 void World::wait_for_deaths() {
     if (std::ranges::any_of(hosts_, [](auto& h) { return !h->running(); }))
-        advance(profile_.stack.transport.peer_timeout + kDeathSlack);
+        advance(profile_.stack.module.peer_timeout + kDeathSlack);
     oracle_.check_nothing_waits_for_the_dead();
 }
 
@@ -252,7 +252,7 @@ void World::check_memory() {
     for (auto& h : hosts_) {
         if (!h->running()) continue;
         rdm::Module& m = h->module();
-        const nic::Device::Usage u = m.device().usage();
+        const nic::Device::Usage u = h->device().usage();
         if (m.send_operations().live() || m.receive_operations().live() || m.arrivals().live())
             journal_.fail("host %u keeps %u sends, %u receives, %u arrivals", h->number(),
                           m.send_operations().live(), m.receive_operations().live(),

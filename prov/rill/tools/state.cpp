@@ -96,9 +96,7 @@ Json queue_pair(const obs::QueuePairEntry& e) {
             {"address", text_of(e.address)},
             {"shared", e.shared},
             {"sends", e.sends},
-            {"sends_max", e.sends_max},
             {"receives", e.receives},
-            {"receives_max", e.receives_max},
             {"tagged", e.tagged},
             {"untagged", e.untagged}};
 }

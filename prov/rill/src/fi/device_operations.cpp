@@ -3,7 +3,9 @@
 
 #include "fi/domain.hpp"
 #include "fi/errors.hpp"
-#include "nic/adapter.hpp"
+#include "nic/bus.hpp"
+#include "nic/device_type.hpp"
+#include "nic/registers.hpp"
 #include "obs/counters.hpp"
 
 #include <rdma/fi_ext_rill.h>
@@ -33,8 +35,8 @@ int config_read(fid_domain* handle, uint16_t function, uint16_t offset, uint8_t 
                 uint32_t* value) {
     return looking(handle, value, [&](Engine& engine) {
         uint32_t read = 0;
-        const Status status = engine.module().adapter().config({function, offset, width, false, 0},
-                                                               Engine::now(), read);
+        const Status status = engine.bus().config().access({function, offset, width, false, 0},
+                                                           Engine::now(), read);
         if (status == Status::not_found) return -FI_ENODEV;
         if (is_ok(status)) *value = read;
         return result_of(status);
@@ -43,42 +45,48 @@ int config_read(fid_domain* handle, uint16_t function, uint16_t offset, uint8_t 
 
 int register_read(fid_domain* handle, uint16_t function, uint32_t offset, uint32_t* value) {
     return looking(handle, value, [&](Engine& engine) {
-        const nic::Function* f = engine.module().adapter().function(function);
-        if (!f) return -FI_ENODEV;
+        const nic::FunctionPort* port = engine.bus().port(function);
+        if (!port) return -FI_ENODEV;
         if (offset % 4 != 0 || offset >= nic::kBar0Bytes) return -FI_EINVAL;
-        *value = f->read(offset);
+        *value = port->read(offset);
         return 0;
     });
 }
 
 struct Feature {
     std::string_view name;
-    uint64_t (*value)(nic::Adapter& adapter);
+    uint64_t (*value)(Engine& engine);
 };
 
 template <uint32_t Bit>
-uint64_t negotiated(nic::Adapter& adapter) {
-    const nic::Function* physical = adapter.function(0);
-    return physical && physical->features() & Bit;
+uint64_t negotiated(Engine& engine) {
+    return (engine.module().driver().features() & Bit) != 0;
+}
+
+uint64_t functions(Engine& engine) {
+    uint16_t n = 0;
+    while (engine.bus().port(n))
+        ++n;
+    return n;
 }
 
 constexpr Feature kFeatures[] = {
     {"device_memory", negotiated<nic::kFeatureDeviceMemory>},
     {"statistics", negotiated<nic::kFeatureStatistics>},
     {"async_events", negotiated<nic::kFeatureAsyncEvents>},
-    {"functions", [](nic::Adapter& a) { return uint64_t{a.functions()}; }},
+    {"functions", functions},
     {"virtual_functions_max",
-     [](nic::Adapter& a) { return uint64_t{a.type().virtual_functions()}; }},
-    {"queue_pairs_max", [](nic::Adapter& a) { return uint64_t{a.type().queue_pairs_max}; }},
-    {"address_handles_max", [](nic::Adapter& a) { return uint64_t{a.type().address_handles_max}; }},
-    {"device_memory_bytes", [](nic::Adapter& a) { return uint64_t{a.type().device_memory_bytes}; }},
+     [](Engine& e) { return uint64_t{e.device_type().virtual_functions()}; }},
+    {"queue_pairs_max", [](Engine& e) { return uint64_t{e.device_type().queue_pairs_max}; }},
+    {"address_handles_max", [](Engine& e) { return uint64_t{e.device_type().address_handles_max}; }},
+    {"device_memory_bytes", [](Engine& e) { return uint64_t{e.device_type().device_memory_bytes}; }},
 };
 
 int query(fid_domain* handle, const char* feature, uint64_t* value) {
     return looking(handle, feature ? value : nullptr, [&](Engine& engine) {
         for (const Feature& f : kFeatures) {
             if (f.name != feature) continue;
-            *value = f.value(engine.module().adapter());
+            *value = f.value(engine);
             return 0;
         }
         return -FI_ENOENT;

@@ -24,8 +24,8 @@ using obs::TunableId;
 // Endpoints' ports carry only openings, and looking costs a system call each.
 constexpr Duration kLookEvery = std::chrono::microseconds(200);
 
-rdm::ModuleConfig module_config(const Settings& s, size_t send_depth) {
-    rdm::ModuleConfig c;
+nic::CardConfig card_config(const Settings& s) {
+    nic::CardConfig c;
     c.transport.peer_timeout = std::chrono::milliseconds(s.number(TunableId::peer_timeout));
     c.transport.initial_window_bytes = static_cast<uint32_t>(s.number(TunableId::unscheduled));
     c.transport.max_packet = static_cast<uint32_t>(s.number(TunableId::max_packet));
@@ -34,6 +34,12 @@ rdm::ModuleConfig module_config(const Settings& s, size_t send_depth) {
     c.type = s.device;
     c.device.envelopes_max = static_cast<uint32_t>(s.number(TunableId::envelopes));
     c.device.bounce_bytes = static_cast<uint64_t>(s.number(TunableId::bounce));
+    return c;
+}
+
+rdm::ModuleConfig module_config(const Settings& s, size_t send_depth) {
+    rdm::ModuleConfig c;
+    c.peer_timeout = std::chrono::milliseconds(s.number(TunableId::peer_timeout));
     c.send_depth = static_cast<uint32_t>(
         std::max(send_depth, static_cast<size_t>(s.number(TunableId::tx_size))));
     return c;
@@ -57,9 +63,10 @@ int Engine::open(const Settings& settings, const Options& options, std::unique_p
         warn(FI_LOG_DOMAIN, "the kernel gives no random numbers");
         return -FI_EIO;
     }
-    wire::Link& link = engine->outer_link();
+    engine->card_ = std::make_unique<nic::Card>(card_config(settings), engine->outer_link(), secret,
+                                                engine->counters_, fabric_log());
     engine->module_ = std::make_unique<rdm::Module>(module_config(settings, options.send_depth),
-                                                    link, secret, *engine->counters_, fabric_log());
+                                                    engine->card_->bus(), fabric_log());
     engine->statistics_ = settings.number(TunableId::stats) != 0;
     engine->housekeeper_.set_period(
         std::chrono::milliseconds(settings.number(TunableId::housekeeper_ms)));
@@ -93,7 +100,7 @@ void Engine::show(Instant now) {
 }
 
 void Engine::publish(Instant now) {
-    nic::describe(module_->adapter(), module_->device(), now, exporter_->fresh_snapshot());
+    nic::describe(card_->adapter(), card_->device(), now, exporter_->fresh_snapshot());
     exporter_->publish(now);
 }
 
@@ -130,7 +137,8 @@ Engine::~Engine() {
     if (!is_ours()) {
         housekeeper_.forget();
         if (exporter_) exporter_->forget();
-        if (module_) abandon(std::move(module_));
+        leave_behind(module_.release());
+        leave_behind(card_.release());
         return; // the descriptors are closed with the link
     }
     housekeeper_.stop();
@@ -185,10 +193,6 @@ void Engine::leave() {
     }
 }
 
-void Engine::abandon(std::unique_ptr<rdm::Module> module) {
-    leave_behind(module.release());
-}
-
 void Engine::abandon(std::unique_ptr<rdm::Endpoint> endpoint) {
     leave_behind(endpoint.release());
 }
@@ -199,7 +203,7 @@ void Engine::abandon(std::unique_ptr<rdm::AddressVector> peers) {
 
 void Engine::print_paths() {
     const std::string local = wire::to_string(udp_->data_address());
-    module_->device().transport().for_each_context([&](const transport::Context& c) {
+    card_->device().transport().for_each_context([&](const transport::Context& c) {
         const std::string peer = wire::to_string(c.data_address());
         for (size_t i = 0; i < std::max(c.tx_paths(), c.rx_paths()); ++i) {
             const auto tx = [&](auto field) { return i < c.tx_paths() ? c.tx_path(i).*field : 0; };

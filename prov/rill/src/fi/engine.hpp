@@ -11,6 +11,7 @@
 #include "link/interfaces.hpp"
 #include "link/shm/shm_link.hpp"
 #include "link/udp_link.hpp"
+#include "nic/card.hpp"
 #include "obs/counters.hpp"
 #include "obs/exporter.hpp"
 #include "rdm/address_vector.hpp"
@@ -44,6 +45,8 @@ public:
     // False in a forked child: nothing may be called but the destructor.
     bool is_ours() const { return mark_.is_ours(); }
     rdm::Module& module() { return *module_; }
+    nic::Bus& bus() { return card_->bus(); } // where the module finds its device
+    const nic::DeviceType& device_type() const { return card_->adapter().type(); }
     const obs::Counters& counters() const { return *counters_; }
     const link::Interface& interface() const { return interface_; }
     const std::string& ports() const { return ports_; } // what FI_RILL_PORT_RANGE allows
@@ -53,7 +56,6 @@ public:
 
     // In a forked child: what belongs to the module cannot be freed safely, as another thread of
     // the parent may have been in the middle of a change. It stays behind.
-    void abandon(std::unique_ptr<rdm::Module> module);
     void abandon(std::unique_ptr<rdm::Endpoint> endpoint);
     void abandon(std::unique_ptr<rdm::AddressVector> peers);
 
@@ -97,7 +99,6 @@ private:
     Instant recent_{};
     Instant last_look_{}; // at the endpoints' ports
     ProcessMark mark_ = ProcessMark::current();
-    std::unique_ptr<rdm::Module> module_;
 
     link::Interface interface_;
     std::string ports_;
@@ -108,6 +109,8 @@ private:
     std::unique_ptr<link::UdpLink> udp_;
     std::unique_ptr<link::shm::ShmLink> shm_;
     std::unique_ptr<link::ImpairedLink> impaired_;
+    std::unique_ptr<nic::Card> card_; // what the module drives, over its bus
+    std::unique_ptr<rdm::Module> module_;
     Triggers triggers_{*this};
     Housekeeper housekeeper_;
 };

@@ -3,6 +3,7 @@
 
 #include "fi/counter.hpp"
 #include "fi/domain.hpp"
+#include "fi/errors.hpp"
 #include "fi/log.hpp"
 #include "rdm/request.hpp"
 #include "util/guarded_copy.hpp"
@@ -74,16 +75,12 @@ bool has_pieces(const fi_mr_attr& attr) {
     return true;
 }
 
-nic::MemoryRegion describe(const fi_mr_attr& attr, uint64_t access, bool virtual_addresses) {
-    nic::MemoryRegion r;
-    nic::MemoryRegion::Pieces pieces(attr.mr_iov, attr.mr_iov + attr.iov_count);
-    if (virtual_addresses) r.base = reinterpret_cast<uint64_t>(pieces.front().iov_base);
-    for (const iovec& piece : pieces)
-        r.length += piece.iov_len;
-    if (access & FI_REMOTE_READ) r.access |= nic::kRemoteReadable;
-    if (access & FI_REMOTE_WRITE) r.access |= nic::kRemoteWritable;
-    r.pieces = std::make_shared<const nic::MemoryRegion::Pieces>(std::move(pieces));
-    return r;
+rdm::RegionDescription describe(const fi_mr_attr& attr, uint64_t access, bool virtual_addresses) {
+    return {.pieces = attr.mr_iov,
+            .count = attr.iov_count,
+            .base = virtual_addresses ? reinterpret_cast<uint64_t>(attr.mr_iov->iov_base) : 0,
+            .readable = (access & FI_REMOTE_READ) != 0,
+            .writable = (access & FI_REMOTE_WRITE) != 0};
 }
 
 fi_ops fid_ops = {
@@ -115,11 +112,13 @@ MemoryRegion::MemoryRegion(Domain& domain, const fi_mr_attr& attr)
 int MemoryRegion::add(const fi_mr_attr& attr) {
     Engine& engine = domain_->engine();
     const Owned own(engine);
-    nic::Device& device = engine.module().device();
-    const uint64_t key = domain_->provider_keys() ? device.new_key() : attr.requested_key;
-    if (key == FI_KEY_NOTAVAIL) return -FI_ENOKEY;
-    if (!device.register_memory(key, describe(attr, access_, domain_->virtual_addresses())))
-        return -FI_ENOKEY;
+    uint64_t key = attr.requested_key;
+    const bool own_key = domain_->provider_keys();
+    if (!own_key && key == FI_KEY_NOTAVAIL) return -FI_ENOKEY;
+    const Status s = engine.module().driver().register_memory(
+        key, own_key, describe(attr, access_, domain_->virtual_addresses()));
+    if (s == Status::busy) return -FI_ENOKEY;
+    if (!is_ok(s)) return result_of(s);
     engine.module().watch_memory(key, this);
     face_.key = key;
     return 0;
@@ -156,8 +155,7 @@ int MemoryRegion::close() {
         Engine& engine = domain_->engine();
         const Owned own(engine);
         engine.module().watch_memory(face_.key, nullptr);
-        engine.module().device().deregister_memory(face_.key);
-        engine.module().device().flush(Engine::now()); // whoever was reading is told
+        engine.module().driver().deregister_memory(face_.key, Engine::now());
     }
     delete this;
     return 0;
@@ -195,9 +193,8 @@ int MemoryRegion::control(int command, void* arg) {
         if (!domain_->is_ours()) return -FI_EOPBADSTATE;
         if (!has_pieces(change.attr)) return -FI_EINVAL;
         const Owned own(domain_->engine());
-        domain_->engine().module().device().change_memory(
-            face_.key, describe(change.attr, access_, domain_->virtual_addresses()));
-        return 0;
+        return result_of(domain_->engine().module().driver().change_memory(
+            face_.key, describe(change.attr, access_, domain_->virtual_addresses())));
     }
     case FI_ENABLE: return 0; // enabled from the beginning
     default: return -FI_ENOSYS;

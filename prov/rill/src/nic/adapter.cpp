@@ -3,13 +3,13 @@
 
 namespace rill::nic {
 
-Adapter::Adapter(const DeviceType& type, FunctionBackend& backend, InterruptSink& interrupts)
+Adapter::Adapter(const DeviceType& type, FunctionBackend& backend)
     : type_(type), memory_(type.device_memory_bytes), config_(type_, *this), spaces_(config_) {
     for (uint16_t n = 0; n <= type.virtual_functions(); ++n)
-        functions_.push_back(std::make_unique<Function>(n, type_, memory_, backend, interrupts));
+        functions_.push_back(std::make_unique<Function>(n, type_, memory_, backend, interrupts_));
 }
 
-Status Adapter::config(const ConfigAccess& access, Instant now, uint32_t& value) {
+Status Adapter::access(const ConfigAccess& access, Instant now, uint32_t& value) {
     now_ = now;
     return spaces_.access(access, now, value);
 }
@@ -23,7 +23,7 @@ void Adapter::reset_function(uint16_t function) {
 }
 
 void Adapter::set_bus_master(uint16_t function, bool on) {
-    functions_[function]->dma().set_master(on);
+    functions_[function]->set_bus_master(on);
 }
 
 void Adapter::set_msix(uint16_t function, bool enabled, bool masked) {

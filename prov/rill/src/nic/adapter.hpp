@@ -12,14 +12,18 @@ namespace rill::nic {
 
 // A device of some type as a bus shows it: configuration spaces, and behind each a function. The
 // physical function is number 0.
-class Adapter : FunctionEffects {
+class Adapter final : public Bus, public ConfigPort, FunctionEffects {
 public:
     // All functions' commands act on one backend.
-    Adapter(const DeviceType& type, FunctionBackend& backend, InterruptSink& interrupts);
+    Adapter(const DeviceType& type, FunctionBackend& backend);
 
     const DeviceType& type() const { return type_; }
-    // As ConfigSpaces::access; what a capability write does is done on return.
-    [[nodiscard]] Status config(const ConfigAccess& access, Instant now, uint32_t& value);
+    // Bus. What a capability write does is done on return.
+    ConfigPort& config() override { return *this; }
+    FunctionPort* port(uint16_t number) override { return function(number); }
+    void connect_interrupts(InterruptSink* sink) override { interrupts_ = sink; }
+
+    [[nodiscard]] Status access(const ConfigAccess& access, Instant now, uint32_t& value) override;
     ConfigSpaces& config_spaces() { return spaces_; }
     // The bytes behind the emulated space of a function that is there: no access of the host's.
     const ConfigImage& config_image(uint16_t function) const { return config_.image(function); }
@@ -35,6 +39,7 @@ private:
 
     const DeviceType type_;
     DeviceMemory memory_;
+    InterruptSink* interrupts_ = nullptr;
     std::vector<std::unique_ptr<Function>> functions_; // all that there can be
     ConfigFunctions config_;
     ConfigSpaces spaces_;

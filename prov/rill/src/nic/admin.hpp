@@ -4,6 +4,7 @@
 // Entries of the admin queue, its completion queue and the asynchronous event queue: 64 bytes each,
 // host byte order. prov/rill/docs/device.md lists the arguments of each command.
 
+#include <cstddef>
 #include <cstdint>
 
 namespace rill::nic {
@@ -19,6 +20,12 @@ enum class AdminOp : uint8_t {
     destroy_address_handle = 8,
     get_statistics = 9,
     create_shared_receive = 10,
+    create_completion_queue = 11,
+    destroy_completion_queue = 12,
+    register_memory = 13,
+    change_memory = 14,
+    deregister_memory = 15,
+    take_leave = 16,
 };
 
 enum class AdminStatus : uint8_t {
@@ -28,7 +35,7 @@ enum class AdminStatus : uint8_t {
     unsupported = 3, // a feature that was not negotiated, or that this function has not
     malformed = 4,   // a field that must be zero is not
     illegal_parameter = 5,
-    busy = 6, // the address is in use
+    busy = 6, // the address or the key is in use
 };
 
 // Both queues flip the phase at every wrap; it starts at 1, memory at 0. An entry is read only when
@@ -67,7 +74,27 @@ struct AsyncEvent {
 };
 static_assert(sizeof(AsyncEvent) == 64);
 
+// What a device offers; the host takes a subset of them (set_feature).
+enum Feature : uint32_t {
+    kFeatureDeviceMemory = 1 << 0, // BAR2 allocations, send queues in them
+    kFeatureStatistics = 1 << 1,   // the get-statistics command
+    kFeatureAsyncEvents = 1 << 2,  // the asynchronous event queue
+    kFeatureModeration = 1 << 3,   // of the completion queue's interrupt
+};
+
 // Where a send queue lies.
 enum class QueuePlace : uint64_t { host_memory = 0, device_memory = 2 /* the BAR */ };
+
+// register_memory and change_memory: what peers may do (1:0), and who names the region.
+inline constexpr uint64_t kRegionReadable = 1 << 0;
+inline constexpr uint64_t kRegionWritable = 1 << 1;
+inline constexpr uint64_t kRegionOwnKey = 1 << 8; // the device finds a key
+inline constexpr uint64_t kRegionPiecesMax = 256;
+
+// take_leave: completion notices that wait for company go; then the farewells.
+enum class LeaveStep : uint64_t { flush_notices = 0, farewell = 1 };
+
+// An address in arguments and results of commands: wire::Address as it is.
+inline constexpr size_t kAddressWords = 3;
 
 } // namespace rill::nic

@@ -2,10 +2,13 @@
 // The commands of the admin queue. Each looks at everything before it changes anything.
 #include "nic/entries.hpp"
 #include "nic/function.hpp"
-#include "nic/queue_pair.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
+#include <memory>
+#include <sys/uio.h>
+#include <tuple>
 
 namespace rill::nic {
 namespace {
@@ -42,9 +45,43 @@ AdminStatus status_of(Status s) {
     }
 }
 
+// Those that make something.
+bool takes_resources(AdminOp op) {
+    switch (op) {
+    case AdminOp::allocate_resource:
+    case AdminOp::create_queue_pair:
+    case AdminOp::create_shared_receive:
+    case AdminOp::create_address_handle:
+    case AdminOp::create_completion_queue:
+    case AdminOp::register_memory: return true;
+    default: return false;
+    }
+}
+
+// The region of arguments 1 to 4: rights, address of its first byte, bus address of the list of its
+// pieces, and how many there are. False: there cannot be such a one.
+bool region_of(const AdminCommand& c, const DmaMap& dma, MemoryRegion& region) {
+    const uint64_t count = c.arguments[4];
+    constexpr uint64_t kRights = kRegionReadable | kRegionWritable;
+    if (count == 0 || count > kRegionPiecesMax || c.arguments[1] & ~(kRights | kRegionOwnKey))
+        return false;
+    const auto* pieces =
+        reinterpret_cast<const iovec*>(dma.translate(c.arguments[3], count * sizeof(iovec)));
+    if (!pieces) return false;
+    region.base = c.arguments[2];
+    region.access = static_cast<uint8_t>(c.arguments[1] & kRights);
+    for (uint64_t i = 0; i < count; ++i)
+        if (__builtin_add_overflow(region.length, pieces[i].iov_len, &region.length)) return false;
+    region.pieces = std::make_shared<const MemoryRegion::Pieces>(pieces, pieces + count);
+    return true;
+}
+static_assert(kRegionReadable == kRemoteReadable && kRegionWritable == kRemoteWritable);
+
 } // namespace
 
 AdminStatus Function::execute(const AdminCommand& c, AdminAnswer& a, Instant now) {
+    if (takes_resources(c.op) && goes_wrong(FaultPoint::resource_exhaustion))
+        return AdminStatus::resource_failure;
     switch (c.op) {
     case AdminOp::get_feature: return get_feature(c, a);
     case AdminOp::set_feature: return set_feature(c);
@@ -56,6 +93,12 @@ AdminStatus Function::execute(const AdminCommand& c, AdminAnswer& a, Instant now
     case AdminOp::destroy_address_handle: return destroy_address_handle(c);
     case AdminOp::get_statistics: return get_statistics(c, a);
     case AdminOp::create_shared_receive: return create_shared_receive(c, a);
+    case AdminOp::create_completion_queue: return create_completion_queue(c);
+    case AdminOp::destroy_completion_queue: return destroy_completion_queue(c);
+    case AdminOp::register_memory: return register_memory(c, a);
+    case AdminOp::change_memory: return change_memory(c);
+    case AdminOp::deregister_memory: return deregister_memory(c, now);
+    case AdminOp::take_leave: return take_leave(c, now);
     }
     return AdminStatus::bad_opcode;
 }
@@ -110,45 +153,59 @@ bool Function::may_place(const AdminCommand& c) const {
 std::byte* Function::send_queue_of(const AdminCommand& c) const {
     const uint64_t at = c.arguments[1];
     if (c.arguments[0] == static_cast<uint64_t>(QueuePlace::host_memory))
-        return dma_.translate(at, QueuePair::kSendBytes);
+        return dma_.translate(at, kQueueBytes);
     if (c.arguments[0] != static_cast<uint64_t>(QueuePlace::device_memory) ||
         at % DeviceMemory::kGranule != 0)
         return nullptr;
-    return memory_.at(number_, at, QueuePair::kSendBytes);
+    return memory_.at(number_, at, kQueueBytes);
+}
+
+bool Function::queues_of(const AdminCommand& c, uint64_t receive_at, QueueMemory& memory) const {
+    memory.send = reinterpret_cast<SendEntry*>(send_queue_of(c));
+    memory.receive = reinterpret_cast<ReceiveEntry*>(dma_.translate(receive_at, kQueueBytes));
+    return memory.send && memory.receive;
+}
+
+void Function::add_queue_pair(uint32_t number, const AdminCommand& c, uint32_t shared,
+                              uint64_t receive_at) {
+    queue_pairs_.emplace(number, QueuePairInfo{static_cast<QueuePlace>(c.arguments[0]),
+                                               c.arguments[1], shared, receive_at});
+    if (has_queue_pair_.size() <= number) has_queue_pair_.resize(number + 1);
+    has_queue_pair_[number] = true;
 }
 
 AdminStatus Function::create_queue_pair(const AdminCommand& c, AdminAnswer& a) {
-    if (!rest_is_zero(c, 3 + kAddressWords)) return AdminStatus::malformed;
+    if (!rest_is_zero(c, 7)) return AdminStatus::malformed;
     if (!may_place(c)) return AdminStatus::unsupported;
-    std::byte* memory = send_queue_of(c);
-    wire::Address address = address_in(c.arguments + 2);
-    const uint64_t shared = c.arguments[2 + kAddressWords];
+    const uint64_t receive_at = c.arguments[2];
+    wire::Address address = address_in(c.arguments + 3);
+    const uint64_t shared = c.arguments[3 + kAddressWords];
     const bool shares_own = shared == 0 || (shared <= UINT32_MAX &&
                                             queue_pairs_.contains(static_cast<uint32_t>(shared)));
-    if (!memory || !is_address(address) || !shares_own) return AdminStatus::illegal_parameter;
+    QueueMemory memory;
+    if (!queues_of(c, receive_at, memory) || !is_address(address) || !shares_own)
+        return AdminStatus::illegal_parameter;
     if (queue_pairs_.size() >= type_.queue_pairs_max) return AdminStatus::resource_failure;
     uint32_t number = 0;
-    const Status s = backend_.create_queue_pair(address, {memory, QueuePair::kSendBytes},
-                                                static_cast<uint32_t>(shared), number);
+    const Status s =
+        backend_.create_queue_pair(address, memory, static_cast<uint32_t>(shared), number);
     if (!is_ok(s)) return status_of(s);
-    queue_pairs_.emplace(number, QueuePairInfo{static_cast<QueuePlace>(c.arguments[0]),
-                                               c.arguments[1], static_cast<uint32_t>(shared)});
+    add_queue_pair(number, c, static_cast<uint32_t>(shared), receive_at);
     a.results[0] = number;
     std::memcpy(&a.results[1], &address, sizeof address);
     return AdminStatus::ok;
 }
 
 AdminStatus Function::create_shared_receive(const AdminCommand& c, AdminAnswer& a) {
-    if (!rest_is_zero(c, 2)) return AdminStatus::malformed;
+    if (!rest_is_zero(c, 3)) return AdminStatus::malformed;
     if (!may_place(c)) return AdminStatus::unsupported;
-    std::byte* memory = send_queue_of(c);
-    if (!memory) return AdminStatus::illegal_parameter;
+    QueueMemory memory;
+    if (!queues_of(c, c.arguments[2], memory)) return AdminStatus::illegal_parameter;
     if (queue_pairs_.size() >= type_.queue_pairs_max) return AdminStatus::resource_failure;
     uint32_t number = 0;
-    const Status s = backend_.create_shared_receive({memory, QueuePair::kSendBytes}, number);
+    const Status s = backend_.create_shared_receive(memory, number);
     if (!is_ok(s)) return status_of(s);
-    queue_pairs_.emplace(number,
-                         QueuePairInfo{static_cast<QueuePlace>(c.arguments[0]), c.arguments[1], 0});
+    add_queue_pair(number, c, 0, c.arguments[2]);
     a.results[0] = number;
     return AdminStatus::ok;
 }
@@ -161,6 +218,7 @@ AdminStatus Function::destroy_queue_pair(const AdminCommand& c, Instant now) {
     for (const auto& [other, qp] : queue_pairs_)
         if (qp.shared == number) return AdminStatus::busy;
     queue_pairs_.erase(number);
+    has_queue_pair_[number] = false;
     backend_.destroy_queue_pair(number, now);
     return AdminStatus::ok;
 }
@@ -198,6 +256,68 @@ AdminStatus Function::get_statistics(const AdminCommand& c, AdminAnswer& a) {
     std::byte* to = words <= 4096 ? dma_.translate(at, words * 8) : nullptr;
     if (!to) return AdminStatus::illegal_parameter;
     a.results[0] = backend_.statistics({reinterpret_cast<uint64_t*>(to), words});
+    return AdminStatus::ok;
+}
+
+// One for all queue pairs, of the function that has the data path.
+AdminStatus Function::create_completion_queue(const AdminCommand& c) {
+    if (!rest_is_zero(c, 3)) return AdminStatus::malformed;
+    const auto [at, entries, vector] = std::tuple(c.arguments[0], c.arguments[1], c.arguments[2]);
+    if (completions_.entries) return AdminStatus::busy;
+    if (entries > kCompletionEntriesMax || !std::has_single_bit(entries) ||
+        entries < kCompletionEntriesMin || vector >= vectors_.size())
+        return AdminStatus::illegal_parameter;
+    std::byte* memory = dma_.translate(at, entries * sizeof(CompletionEntry));
+    if (!memory) return AdminStatus::illegal_parameter;
+    backend_.attach_completions(reinterpret_cast<CompletionEntry*>(memory),
+                                static_cast<uint32_t>(entries));
+    completions_ = {at, static_cast<uint32_t>(entries)};
+    completion_vector_ = static_cast<uint16_t>(vector);
+    return AdminStatus::ok;
+}
+
+AdminStatus Function::destroy_completion_queue(const AdminCommand& c) {
+    if (!rest_is_zero(c, 0)) return AdminStatus::malformed;
+    if (completions_.entries == 0) return AdminStatus::illegal_parameter;
+    if (!queue_pairs_.empty()) return AdminStatus::busy;
+    backend_.detach_completions();
+    completions_ = {};
+    return AdminStatus::ok;
+}
+
+AdminStatus Function::register_memory(const AdminCommand& c, AdminAnswer& a) {
+    if (!rest_is_zero(c, 5)) return AdminStatus::malformed;
+    MemoryRegion region;
+    if (!region_of(c, dma_, region)) return AdminStatus::illegal_parameter;
+    uint64_t key = c.arguments[0];
+    if (!backend_.register_memory(key, c.arguments[1] & kRegionOwnKey, std::move(region)))
+        return AdminStatus::busy;
+    keys_.insert(key);
+    a.results[0] = key;
+    return AdminStatus::ok;
+}
+
+AdminStatus Function::change_memory(const AdminCommand& c) {
+    if (!rest_is_zero(c, 5)) return AdminStatus::malformed;
+    MemoryRegion region;
+    if (!keys_.contains(c.arguments[0]) || !region_of(c, dma_, region))
+        return AdminStatus::illegal_parameter;
+    backend_.change_memory(c.arguments[0], std::move(region));
+    return AdminStatus::ok;
+}
+
+AdminStatus Function::deregister_memory(const AdminCommand& c, Instant now) {
+    if (!rest_is_zero(c, 1)) return AdminStatus::malformed;
+    if (keys_.erase(c.arguments[0]) == 0) return AdminStatus::illegal_parameter;
+    backend_.deregister_memory(c.arguments[0], now);
+    return AdminStatus::ok;
+}
+
+AdminStatus Function::take_leave(const AdminCommand& c, Instant now) {
+    if (!rest_is_zero(c, 1)) return AdminStatus::malformed;
+    if (c.arguments[0] > static_cast<uint64_t>(LeaveStep::farewell))
+        return AdminStatus::illegal_parameter;
+    backend_.take_leave(static_cast<LeaveStep>(c.arguments[0]), now);
     return AdminStatus::ok;
 }
 

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #include "nic/config_dump.hpp"
 
+#include "nic/config_image.hpp"
+
 #include <array>
 #include <cstdio>
 
 namespace rill::nic {
 namespace {
 
-Status read(ConfigSpaces& s, uint16_t function, uint32_t at, uint8_t width, Instant now,
+Status read(ConfigPort& s, uint16_t function, uint32_t at, uint8_t width, Instant now,
             uint32_t& out) {
     return s.access({function, static_cast<uint16_t>(at), width, false, 0}, now, out);
 }
 
-Status write(ConfigSpaces& s, uint16_t function, uint32_t at, uint8_t width, uint32_t value,
+Status write(ConfigPort& s, uint16_t function, uint32_t at, uint8_t width, uint32_t value,
              Instant now) {
     uint32_t unused = 0;
     return s.access({function, static_cast<uint16_t>(at), width, true, value}, now, unused);
@@ -20,7 +22,7 @@ Status write(ConfigSpaces& s, uint16_t function, uint32_t at, uint8_t width, uin
 
 } // namespace
 
-uint16_t find_capability(ConfigSpaces& spaces, uint16_t function, uint16_t id, bool extended,
+uint16_t find_capability(ConfigPort& spaces, uint16_t function, uint16_t id, bool extended,
                          Instant now) {
     uint32_t at = 0x100, v = 0;
     if (!extended && !is_ok(read(spaces, function, pci::kCapabilities, 1, now, at))) return 0;
@@ -33,7 +35,7 @@ uint16_t find_capability(ConfigSpaces& spaces, uint16_t function, uint16_t id, b
     return 0;
 }
 
-Status assign_addresses(ConfigSpaces& spaces, uint16_t function, uint32_t base, Instant now) {
+Status assign_addresses(ConfigPort& spaces, uint16_t function, uint32_t base, Instant now) {
     for (const uint16_t bar : {pci::kBar0, pci::kBar2}) {
         uint32_t mask = 0;
         if (Status s = write(spaces, function, bar, 4, UINT32_MAX, now); !is_ok(s)) return s;
@@ -47,7 +49,7 @@ Status assign_addresses(ConfigSpaces& spaces, uint16_t function, uint32_t base, 
     return write(spaces, function, pci::kCommand, 2, pci::kMemorySpace | pci::kBusMaster, now);
 }
 
-Status enable_virtual(ConfigSpaces& spaces, uint16_t number, Instant now) {
+Status enable_virtual(ConfigPort& spaces, uint16_t number, Instant now) {
     constexpr uint16_t kSriovId = 0x0010;
     const uint16_t at = find_capability(spaces, 0, kSriovId, true, now);
     if (at == 0) return Status::unsupported;
@@ -64,7 +66,7 @@ Status enable_virtual(ConfigSpaces& spaces, uint16_t number, Instant now) {
     return Status::ok;
 }
 
-Status append_dump(ConfigSpaces& spaces, uint16_t function, Instant now, std::string& out) {
+Status append_dump(ConfigPort& spaces, uint16_t function, Instant now, std::string& out) {
     std::array<uint8_t, pci::kConfigBytes> bytes;
     for (uint32_t at = 0; at < pci::kConfigBytes; at += 4) {
         uint32_t v = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #pragma once
 
+#include "nic/bus.hpp"
 #include "nic/config_image.hpp"
 #include "util/status.hpp"
 #include "util/time.hpp"
@@ -9,15 +10,6 @@
 #include <vector>
 
 namespace rill::nic {
-
-// One read or write of configuration space.
-struct ConfigAccess {
-    uint16_t function = 0; // number within the device; 0: the physical function
-    uint16_t offset = 0;
-    uint8_t width = 4; // bytes: 1, 2 or 4
-    bool write = false;
-    uint32_t value = 0; // write
-};
 
 // What answers for configuration spaces that are emulated, of several functions at once.
 class ConfigEmulation {
@@ -31,7 +23,7 @@ public:
 // The configuration spaces of a device: each function's is either native, plain bytes that the
 // hardware has, or emulated. Every access is logged before it is served and again with its outcome;
 // a function that is accessed abnormally often is refused.
-class ConfigSpaces {
+class ConfigSpaces final : public ConfigPort {
 public:
     // Enough to read 4 KiB by the byte at once, and twenty times as much in a second; a loop that does
     // nothing else exceeds it.
@@ -57,9 +49,7 @@ public:
     void set_emulated(uint16_t function, bool on);
     bool is_emulated(uint16_t function) const;
 
-    // A failed read gives all ones, as on a bus. not_found: no such function; invalid: offset or width;
-    // again: too many accesses; otherwise what the emulation says.
-    [[nodiscard]] Status access(const ConfigAccess& access, Instant now, uint32_t& value);
+    [[nodiscard]] Status access(const ConfigAccess& access, Instant now, uint32_t& value) override;
 
     // The last accesses, oldest first.
     template <class F>

@@ -65,10 +65,8 @@ void add_queue_pairs(Device& device, obs::Snapshot& out) {
         e.number = qp.number;
         e.shared = qp.shared ? qp.shared->number : kNoQueuePair;
         e.address = words_of(qp.address);
-        e.sends = static_cast<uint32_t>(qp.send.size());
-        e.sends_max = static_cast<uint32_t>(qp.send.capacity());
-        e.receives = static_cast<uint32_t>(qp.receive.size());
-        e.receives_max = static_cast<uint32_t>(qp.receive.capacity());
+        e.sends = qp.send_head;
+        e.receives = qp.receive_head;
         e.tagged = qp.table(true).size();
         e.untagged = qp.table(false).size();
         out.add(e);

@@ -5,17 +5,10 @@
 #include <utility>
 
 namespace rill::nic {
-namespace {
-
-// Entries of the completion ring: several packets' worth beside what one packet may bring.
-constexpr size_t kCompletionEntries = 2048;
-
-} // namespace
-
 Device::Device(const Config& config, const transport::Config& transport, wire::Link& link,
                const SipKey& secret, obs::Counters& counters, Log& log)
     : config_(config), counters_(counters), log_(log), link_(link), queue_pairs_(1),
-      completions_(kCompletionEntries), flows_(config.flows_max), inbound_(config.inbound_max),
+      flows_(config.flows_max), inbound_(config.inbound_max),
       bounce_(config.envelopes_max, config.bounce_bytes), works_(UINT32_MAX), outboxes_(UINT32_MAX),
       secret_(secret), remote_flows_(config.flows_max),
       transport_(transport, link, secret, *this, counters) {}
@@ -36,10 +29,9 @@ Status Device::new_queue_pair(std::unique_ptr<QueuePair> qp, uint32_t& number) {
     return Status::ok;
 }
 
-Status Device::create_queue_pair(wire::Address& bound, std::span<std::byte> send_queue,
-                                 uint32_t shared, uint32_t& number) {
-    auto made = std::make_unique<QueuePair>(reinterpret_cast<SendEntry*>(send_queue.data()),
-                                            config_.receives_max);
+Status Device::create_queue_pair(wire::Address& bound, const QueueMemory& memory, uint32_t shared,
+                                 uint32_t& number) {
+    auto made = std::make_unique<QueuePair>(memory, config_.receives_max);
     QueuePair& qp = *made;
     if (Status s = new_queue_pair(std::move(made), number); !is_ok(s)) return s;
     if (Status s = link_.open_port(bound, qp.port); !is_ok(s)) {
@@ -53,11 +45,8 @@ Status Device::create_queue_pair(wire::Address& bound, std::span<std::byte> send
     return Status::ok;
 }
 
-Status Device::create_shared_receive(std::span<std::byte> send_queue, uint32_t& number) {
-    return new_queue_pair(
-        std::make_unique<QueuePair>(reinterpret_cast<SendEntry*>(send_queue.data()),
-                                    config_.receives_max),
-        number);
+Status Device::create_shared_receive(const QueueMemory& memory, uint32_t& number) {
+    return new_queue_pair(std::make_unique<QueuePair>(memory, config_.receives_max), number);
 }
 
 void Device::destroy_queue_pair(uint32_t number, Instant now) {
@@ -84,8 +73,13 @@ void Device::destroy_queue_pair(uint32_t number, Instant now) {
         by_port_[qp.port] = 0;
         link_.close_port(qp.port);
     }
+    for (MatchTable* table : {&qp.tagged, &qp.untagged})
+        table->for_each([&](PostedReceive& r) {
+            if (r.watched != UINT32_MAX) watch(r.watched, false);
+        });
     queue_pairs_[number].reset();
     transport_.transmit(now);
+    tell();
 }
 
 size_t Device::statistics(std::span<uint64_t> out) const {
@@ -109,11 +103,27 @@ uint32_t Device::queue_pair_of(wire::PortId port) const {
     return port < by_port_.size() ? by_port_[port] : 0;
 }
 
-bool Device::next_event(Event& out) {
-    if (events_.empty()) return false;
-    out = events_.front();
-    events_.erase(events_.begin());
+bool Device::store_completions(const CompletionDoorbell& doorbell) {
+    if (!completions_.store(doorbell)) return false;
+    if (has_untold()) tell();
     return true;
+}
+
+void Device::report(EntryKind kind, Status why, uint32_t index) {
+    const Event e{kind, why, index};
+    if (events_.empty() || events_.back() != e) events_.push_back(e);
+}
+
+void Device::tell() {
+    size_t told = 0;
+    for (; told < events_.size() && completions_.room() > 0; ++told) {
+        CompletionEntry& e = new_entry(events_[told].kind);
+        e.status = static_cast<uint8_t>(events_[told].status);
+        e.flow = events_[told].index;
+        push_entry();
+    }
+    events_.erase(events_.begin(), events_.begin() + static_cast<ptrdiff_t>(told));
+    tell_sent();
 }
 
 void Device::introduce(uint32_t slot, uint64_t source) {
@@ -138,10 +148,6 @@ void Device::introduce(uint32_t slot, uint64_t source) {
     if (idle) transport_.abandon(*opening);
 }
 
-void Device::rename(uint32_t slot, uint64_t source) {
-    if (RxFlow* f = flows_.at(slot)) f->source = source;
-}
-
 void Device::release_flow(uint32_t slot) {
     RxFlow* f = flows_.at(slot);
     if (!f) return;
@@ -157,22 +163,46 @@ void Device::free_flow(RxFlow& f) {
     flows_.free(f);
 }
 
-void Device::flush_notices() {
-    outboxes_.for_each([this](Outbox& box) {
-        if (box.promote_notices()) transport_.ready(*box.context);
-    });
+void Device::take_leave(LeaveStep step, Instant now) {
+    switch (step) {
+    case LeaveStep::flush_notices:
+        outboxes_.for_each([this](Outbox& box) {
+            if (box.promote_notices()) transport_.ready(*box.context);
+        });
+        transport_.transmit(now);
+        return;
+    case LeaveStep::farewell: transport_.leave(now); return;
+    }
 }
 
-bool Device::run(Instant now, bool poll_all) {
-    size_t moved = transport_.receive(now, poll_all);
-    if (completions_.empty()) transport_.settle(); // nobody is waiting for us
-    // Refusals are heard of with poll_all, or when something is sent.
-    if (poll_all || transport_.has_due(now)) {
-        transport_.tick(now);
-        moved += transport_.transmit(now);
+Fault Device::run(Instant now, bool receive, bool everywhere) {
+    if (!receive) {
+        transport_.transmit(now);
+    } else {
+        moved_ += transport_.receive(now, everywhere);
+        if (completions_.empty()) transport_.settle(); // nobody is waiting for us
+        // Refusals are heard of everywhere, or when something is sent.
+        if (everywhere || transport_.has_due(now)) {
+            transport_.tick(now);
+            moved_ += transport_.transmit(now);
+        }
     }
-    flush_sent();
-    return moved > 0;
+    if (has_untold()) tell();
+    return fault();
+}
+
+// Peers are told that their contexts are over, once: who does not hear of it is told when it asks.
+// Queue pairs, handles and regions are gone already. Nothing that was there is reported.
+void Device::reset(Instant now) {
+    transport_.reset(now);
+    while (SendWork* w = sent_.pop_front())
+        works_.free(w);
+    std::vector<Fetch*> open;
+    fetches_.for_each([&](Fetch& f) { open.push_back(&f); });
+    for (Fetch* f : open)
+        fetches_.free(f);
+    events_.clear();
+    overrun_ = false;
 }
 
 } // namespace rill::nic

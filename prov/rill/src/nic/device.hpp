@@ -3,6 +3,7 @@
 
 #include "nic/address_handles.hpp"
 #include "nic/bounce.hpp"
+#include "nic/completion_ring.hpp"
 #include "nic/entries.hpp"
 #include "nic/function.hpp"
 #include "nic/inbound.hpp"
@@ -16,8 +17,8 @@
 #include "transport/transport.hpp"
 #include "util/log.hpp"
 #include "util/pool.hpp"
-#include "util/ring.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -35,23 +36,22 @@ struct Config {
     uint32_t answers_max = 64 * 1024;     // to peers' reads and fetching atomics, not sent entirely
 };
 
-// The emulated NIC. The host sees queues (entries.hpp), one completion ring shared by all queue
-// pairs, an event queue, and the calls below, which stand for admin commands. Who calls owns the
-// device; no call blocks.
+// The emulated NIC, behind the registers of a function: queues, placement, memory regions, and one
+// completion queue shared by all queue pairs. Who calls owns the device; no call blocks.
 class Device : public FunctionBackend, transport::Client {
 public:
     Device(const Config& config, const transport::Config& transport, wire::Link& link,
            const SipKey& secret, obs::Counters& counters, Log& log);
     ~Device() override;
 
-    // ---- resources, for the admin commands (FunctionBackend)
+    // ---- FunctionBackend
     // `bound` asks for an address (port 0: any) and gets the one that the port has.
     // Messages take the receives of `shared`, if that is not kNoQueuePair.
-    [[nodiscard]] Status create_queue_pair(wire::Address& bound, std::span<std::byte> send_queue,
+    [[nodiscard]] Status create_queue_pair(wire::Address& bound, const QueueMemory& memory,
                                            uint32_t shared, uint32_t& number) override;
     // A receive queue for other queue pairs to share; it has no address, and a send queue for
     // grants and notices. no_memory.
-    [[nodiscard]] Status create_shared_receive(std::span<std::byte> send_queue,
+    [[nodiscard]] Status create_shared_receive(const QueueMemory& memory,
                                                uint32_t& number) override;
     // Work in flight is dropped and aborted at the peers, inline messages go on; nothing reads the
     // host's buffers or writes an entry for this queue pair afterwards.
@@ -62,75 +62,38 @@ public:
     void release_address(uint32_t handle) override;
     size_t statistics(std::span<uint64_t> out) const override;
 
-    // ---- calls of the host that are not commands
-    // Something is expected (or no longer) of this destination: notice if it dies. Counted.
-    void watch(uint32_t handle, bool on);
-    // Likewise of a receive flow's sender; not counted.
-    void watch_flow(uint32_t slot, bool on);
-
-    // ---- memory regions (remote_engine.cpp)
-    // A key that no region of this device has had, and that nobody can guess.
-    uint64_t new_key();
-    [[nodiscard]] bool register_memory(uint64_t key, MemoryRegion region) {
-        return regions_.add(key, std::move(region));
+    void attach_completions(CompletionEntry* memory, uint32_t entries) override {
+        completions_.attach(memory, entries);
     }
-    // Other pieces for the region of that key, which there is.
-    void change_memory(uint64_t key, MemoryRegion region);
-    // Reads of peers that are being answered from it fail: the memory may go when this returns.
-    void deregister_memory(uint64_t key);
+    void detach_completions() override { completions_.detach(); }
+    [[nodiscard]] bool store_completions(const CompletionDoorbell& doorbell) override;
+    bool announce(Instant now) override { return completions_.announce(now); }
+    // remote_engine.cpp
+    [[nodiscard]] bool register_memory(uint64_t& key, bool own_key, MemoryRegion region) override;
+    void change_memory(uint64_t key, MemoryRegion region) override;
+    void deregister_memory(uint64_t key, Instant now) override;
+    [[nodiscard]] Fault ring_send(uint32_t number, uint16_t written, bool more,
+                                  Instant now) override;
+    [[nodiscard]] Fault ring_receive(uint32_t number, uint16_t written) override;
+    [[nodiscard]] Fault run(Instant now, bool receive, bool everywhere) override;
+    uint64_t moved() const override { return moved_; }
+    Instant next_deadline() const override {
+        return std::min(transport_.next_deadline(), completions_.fires_at());
+    }
+    bool outstanding() const override { return transport_.outstanding(); }
+    void take_leave(LeaveStep step, Instant now) override;
+    bool left(Instant now) const override { return transport_.left(now); }
+    void reset(Instant now) override;
+
+    // ---- for whoever emulates it
+    transport::Transport& transport() { return transport_; }
+    const CompletionRing& completions() const { return completions_; }
     const MemoryRegionTable& regions() const { return regions_; }
-
-    // ---- fetches: where the bytes of reads and of atomics with a result go. A `fetched` entry ends
-    // one; the list stays where it is until then.
-    wire::GrantId open_fetch(uint32_t request, uint32_t handle, IovView iov, uint64_t total);
-    void close_fetch(wire::GrantId id); // no entry, nothing is written any more
-
-    // ---- queues
-    QueuePair& queue_pair(uint32_t number) { return *queue_pairs_[number]; }
     template <class F>
     void for_each_queue_pair(F&& f) {
         for (const auto& qp : queue_pairs_)
             if (qp) f(*qp);
     }
-    void ring_send(QueuePair& qp, Instant now);
-    void ring_receive(QueuePair& qp);
-    // Granted bytes of an inline message whose queue pair is destroyed.
-    void post_orphan(const SendEntry& entry, Instant now) { start(nullptr, entry, now); }
-    Ring<CompletionEntry>& completions() { return completions_; }
-    bool next_event(Event& out);
-
-    // ---- receive flows
-    const RxFlow* flow(uint32_t slot) { return flows_.at(slot); }
-    // The software has found out who a flow's source is; message 0 can be given its turn.
-    void introduce(uint32_t slot, uint64_t source);
-    void rename(uint32_t slot, uint64_t source);
-    void release_flow(uint32_t slot); // after flow_ended
-    void release_bounce(void* buffer) { bounce_.give_back(static_cast<std::byte*>(buffer)); }
-    template <class F>
-    void for_each_flow(F&& f) {
-        flows_.for_each(f);
-    }
-
-    // ---- remote flows
-    // Who does the operations of a flow; null: it is over. Known once one had an immediate.
-    const RemoteFlow* remote_flow(wire::GrantId id) {
-        return remote_flows_.find({id.slot, id.generation});
-    }
-
-    // ---- running
-    bool run(Instant now, bool poll_all); // true: something moved
-    // Completion notices that wait for company go out with the next flush.
-    void flush_notices();
-    void flush(Instant now) { transport_.transmit(now); }
-    Instant next_deadline() const { return transport_.next_deadline(); }
-    // Whether there is something to be read that no packet will announce.
-    bool has_news() const { return !events_.empty() || !completions_.empty() || !sent_.empty(); }
-    bool outstanding() const { return transport_.outstanding(); }
-    // Unscheduled bytes for a message to this destination now.
-    uint32_t unscheduled_limit(uint32_t handle);
-
-    transport::Transport& transport() { return transport_; }
-    obs::Counters& counters() { return counters_; }
     // What is in use now: all zero when nothing is under way and nothing waits to be received.
     struct Usage {
         uint32_t works = 0;
@@ -164,7 +127,11 @@ private:
     uint32_t queue_pair_of(wire::PortId port) const override;
 
     // sending (send_engine.cpp)
-    void start(QueuePair* qp, const SendEntry& entry, Instant now);
+    void start(QueuePair& qp, const SendEntry& entry, Instant now);
+    void watch(uint32_t handle, bool on);
+    void watch_flow(uint32_t slot, bool on);
+    // Unscheduled bytes for a message to this destination now.
+    uint32_t unscheduled_limit(uint32_t handle);
     transport::Context* context_for(AddressHandle& h, uint32_t index, Instant now);
     void knock(AddressHandle& h, uint32_t index, Instant now);
     void queue(transport::Context& context, SendWork& w);
@@ -172,7 +139,12 @@ private:
     void finish_work(SendWork& w);
     void cut_off(SendWork& w);
     void drop(SendWork& w);
-    void flush_sent();
+    // What waits for room in the completion ring.
+    bool has_untold() const { return !events_.empty() || !sent_.empty(); }
+    void tell();
+    void tell_sent();
+    void report(EntryKind kind, Status why, uint32_t index);
+    Fault fault() const { return overrun_ ? Fault::overrun : Fault::none; }
     Outbox& outbox(transport::Context& context);
     void end_handle(uint32_t index, Status why);
     void open_handle(AddressHandle& h, uint32_t index);
@@ -189,7 +161,8 @@ private:
     bool half_full() const;
     bool comes_in_turn(transport::Context& from, const wire::Message& m);
     QueuePair* endpoint(uint32_t number, wire::PortId port);
-    static void learn_source(RxFlow& flow, MsgNo no, const wire::RecordView& r);
+    void learn_source(RxFlow& flow, MsgNo no, const wire::RecordView& r);
+    void tell_flow(RxFlow& flow);
     void on_message(transport::Context& from, wire::PortId port, const wire::RecordView& r);
     void on_fragment(transport::Context& from, wire::PortId port, const wire::RecordView& r);
     void on_granted(transport::Context& from, const wire::RecordView& r);
@@ -202,11 +175,18 @@ private:
     void count_placed(Way way, size_t bytes);
     void free_inbound(Inbound& in);
     CompletionEntry& new_entry(EntryKind kind);
-    void push_entry() { completions_.commit(); }
+    void push_entry() {
+        if (!overrun_) completions_.commit();
+    }
 
     // remote operations (remote_engine.cpp)
     struct RemoteChecks;
     bool remote_room(transport::Context& from, const wire::RecordView& r, RemoteChecks& so_far);
+    uint64_t new_key();
+    void remove_memory(uint64_t key);
+    void tell_source(RemoteFlow& f);
+    void open_fetch(const SendEntry& e);
+    void close_fetch(wire::GrantId id);
     RemoteFlow* remote_flow_of(transport::Context& from, uint32_t number, QueuePair* qp);
     void on_write(transport::Context& from, wire::PortId port, const wire::RecordView& r);
     void on_read(transport::Context& from, wire::PortId port, const wire::RecordView& r);
@@ -240,6 +220,9 @@ private:
     void post(QueuePair& qp, const ReceiveEntry& e);
     void cancel(QueuePair& qp, const ReceiveEntry& e);
     void turn(QueuePair& qp, const ReceiveEntry& e);
+    void unpost(MatchTable& table, PostedReceive& r);
+    void introduce(uint32_t slot, uint64_t source);
+    void release_flow(uint32_t slot);
 
     Config config_;
     obs::Counters& counters_;
@@ -248,8 +231,18 @@ private:
     AddressHandleTable handles_;
     std::vector<std::unique_ptr<QueuePair>> queue_pairs_; // by number; 0 is never used
     std::vector<uint32_t> by_port_;                       // PortId -> queue pair number
-    Ring<CompletionEntry> completions_;
+    CompletionRing completions_;
+    CompletionEntry nowhere_; // written instead of an entry that has no room
+    bool overrun_ = false;    // there was one
+    // The end of a destination or of a receive flow, not told yet.
+    struct Event {
+        EntryKind kind{};
+        Status status{};
+        uint32_t index = 0;
+        bool operator==(const Event&) const = default;
+    };
     std::vector<Event> events_;
+    uint64_t moved_ = 0; // packets
     RxFlowTable flows_;
     InboundTable inbound_;
     BouncePool bounce_;

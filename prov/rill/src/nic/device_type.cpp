@@ -41,6 +41,7 @@ constexpr std::pair<const char*, Feature> kFeatures[] = {
     {"device_memory", kFeatureDeviceMemory},
     {"statistics", kFeatureStatistics},
     {"async_events", kFeatureAsyncEvents},
+    {"moderation", kFeatureModeration},
 };
 
 [[noreturn]] void fail(const std::string& field, const std::string& why) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #pragma once
 
+#include "nic/admin.hpp"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -25,13 +27,6 @@ struct Capability {
     CapabilityKind kind{};
     uint16_t at = 0;    // offset in configuration space, a multiple of 4
     uint64_t value = 0; // msi_x: vectors; sr_iov: virtual functions; serial_number: the number
-};
-
-// What a device offers; the host takes a subset of them (set-feature command).
-enum Feature : uint32_t {
-    kFeatureDeviceMemory = 1 << 0, // BAR2 allocations, send queues in them
-    kFeatureStatistics = 1 << 1,   // the get-statistics command
-    kFeatureAsyncEvents = 1 << 2,  // the asynchronous event queue
 };
 
 // A device type, as a file of prov/rill/devices describes it.

@@ -24,6 +24,11 @@ public:
     void unmap(uint64_t at) {
         std::erase_if(windows_, [at](const Window& w) { return w.at == at; });
     }
+    uint64_t bytes_at(uint64_t at) const {
+        for (const Window& w : windows_)
+            if (w.at == at) return w.memory.size();
+        return 0;
+    }
     // Null: not all of it is mapped, it is not aligned to 8 bytes, or the function is no bus master.
     std::byte* translate(uint64_t at, uint64_t bytes) const {
         if (!master_ || at % 8 != 0) return nullptr;

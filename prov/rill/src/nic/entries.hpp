@@ -5,9 +5,11 @@
 // document (prov/rill/docs/device.md) describes them field by field.
 
 #include "util/status.hpp"
+#include "wire/address.hpp"
 #include "wire/packet.hpp"
 
 #include <cstdint>
+#include <cstring>
 #include <sys/uio.h>
 
 namespace rill::nic {
@@ -22,7 +24,11 @@ enum class SendOp : uint8_t {
     write = 6,   // bytes for a memory region of the peer's
     read = 7,    // asks for bytes of one
     atomic = 8,
-    answer = 9, // the device's own: a status or a few bytes for the peer's fetch
+    answer = 9,       // the device's own: a status or a few bytes for the peer's fetch
+    watch = 10,       // something is expected (count 1) or no longer (0) of a destination; counted
+    watch_flow = 11,  // likewise of a receive flow's sender; not counted
+    open_fetch = 12,  // where the bytes of a read or of an atomic's result go; until `fetched`
+    close_fetch = 13, // no `fetched` entry, nothing is written any more
 };
 
 enum SendFlags : uint8_t {
@@ -57,34 +63,47 @@ struct SendEntry {
     uint8_t status = 0; // done: a Status
     uint8_t iov_count = 0;
     uint32_t request = 0; // returned in the `sent` entry
-    uint32_t target = 0;  // message, granted, abort: address handle; grant, done: receive flow
+    uint32_t target = 0;  // message, granted, abort, watch, open_fetch: address handle;
+                          // grant, done, watch_flow: receive flow
     uint32_t flow = 0;    // message, abort: the software's number of its send flow
     uint32_t msg_no = 0;
-    uint32_t count = 0; // message: unscheduled bytes; done: messages
+    uint32_t count = 0; // done: messages; watch: on or off
     union {
         uint64_t tag = 0;          // granted, grant: offset in the message
         const RemoteRange* remote; // write, read, atomic: read in the doorbell
+        wire::GrantId* fetch;      // open_fetch: the device writes there how it calls it
     };
     uint64_t immediate = 0;
     uint64_t length = 0; // message: total; granted, grant: bytes asked for; write: of the range
     const iovec* iov = nullptr; // stays valid until `sent` (inline: until the notice)
-    wire::GrantId grant;        // granted, grant; read, atomic: our fetch
+    wire::GrantId grant;        // granted, grant; read, atomic, close_fetch: our fetch
 };
 static_assert(sizeof(SendEntry) == 64);
 
+inline constexpr uint32_t kNoQueuePair = 0;
+// Of a send queue, and of a receive queue. The device empties them in the doorbell store, so this
+// bounds what one doorbell announces.
+inline constexpr uint32_t kQueueEntries = 64;
+inline constexpr size_t kQueueBytes = kQueueEntries * sizeof(SendEntry);
+
 // Work on a receive queue.
 enum class ReceiveOp : uint8_t {
-    post = 1,   // a receive for the match table
-    cancel = 2, // take it back: answered by `canceled`, or by nothing when it has matched
-    turn = 3,   // an early message's turn has come: match it, answered by `turned`
-    steer = 4,  // direct an inbound message into a buffer, what has arrived included
-    drop = 5,   // forget an inbound message: further bytes are not wanted
+    post = 1,      // a receive for the match table
+    cancel = 2,    // take it back: answered by `canceled`, or by nothing when it has matched
+    turn = 3,      // an early message's turn has come: match it, answered by `turned`
+    steer = 4,     // direct an inbound message into a buffer, what has arrived included
+    drop = 5,      // forget an inbound message: further bytes are not wanted
+    introduce = 6, // the software knows who a flow's source is; message 0 can be given its turn
+    rename = 7,
+    release = 8,   // a flow, after flow_ended
+    give_back = 9, // a bounce buffer
 };
 
 enum ReceiveFlags : uint8_t {
     kReceiveTagged = 1 << 0,
     kReceiveMulti = 1 << 1,
-    kReceiveSkip = 1 << 2, // turn: the message was aborted, nothing is matched
+    kReceiveSkip = 1 << 2,  // turn: the message was aborted, nothing is matched
+    kReceiveWatch = 1 << 3, // post: `flow` is an address handle that is watched until it matches
 };
 
 struct ReceiveEntry {
@@ -93,16 +112,20 @@ struct ReceiveEntry {
     uint8_t iov_count = 0;
     uint8_t reserved = 0;
     uint32_t request = 0; // turn: returned as it is
-    uint32_t flow = 0;    // turn: receive flow
+    uint32_t flow = 0;    // receive flow; post: address handle
     uint32_t msg_no = 0;
     uint64_t tag = 0;             // steer: where the message starts in the buffer
     uint64_t ignore = 0;          // turn: message length
-    uint64_t source = UINT64_MAX; // post: number of the peer that may match, or any
+    uint64_t source = UINT64_MAX; // post: number of the peer that may match, or any; introduce,
+                                  // rename: what the flow's sender is called
     uint64_t minimum = 0;         // multi: a buffer with less left is given back; steer: capacity
-    const iovec* iov = nullptr;
+    union {
+        const iovec* iov = nullptr;
+        void* buffer; // give_back
+    };
     wire::GrantId inbound; // turn, steer, drop
 };
-static_assert(sizeof(ReceiveEntry) == 64);
+static_assert(sizeof(ReceiveEntry) == sizeof(SendEntry));
 
 // What the device tells the software: the metadata of a packet as it came, amended with what was
 // done. Written after the payload that it speaks of.
@@ -117,9 +140,13 @@ enum class EntryKind : uint8_t {
     grant = 8,      // the peer asks for bytes
     done = 9,       // the peer's completion notice
     canceled = 10,
-    filled = 11,  // all bytes of a grant have arrived
-    fetched = 12, // a fetch has all its bytes, or an error
-    remote = 13,  // a peer's operation on our memory is over
+    filled = 11,            // all bytes of a grant have arrived
+    fetched = 12,           // a fetch has all its bytes, or an error
+    remote = 13,            // a peer's operation on our memory is over
+    destination_ended = 14, // an address handle: pending sends fail; `status` says how
+    flow_ended = 15,        // a receive flow: what is incomplete never completes
+    flow = 16,              // a receive flow is new, or its sender's address has come
+    remote_source = 17,     // the sender's address of a flow of remote operations
 };
 
 enum RemoteKind : uint8_t { // of a `remote` entry: what was done to our memory
@@ -142,32 +169,37 @@ enum EntryFlags : uint8_t {
 
 struct CompletionEntry {
     EntryKind kind{};
-    uint8_t flags = 0;  // EntryFlags; remote: RemoteKind
-    uint8_t status = 0; // done, sent, fetched, remote: a Status
-    uint8_t reserved = 0;
-    uint32_t request = 0; // of the receive that matched, or of the send; remote: queue pair
-    uint32_t flow = 0;    // receive flow; grant, done: our send flow
+    uint8_t flags = 0;    // EntryFlags; remote: RemoteKind
+    uint8_t status = 0;   // done, sent, fetched, remote, *_ended: a Status
+    uint8_t phase = 0;    // 1 on the first lap, flips on each; written last
+    uint32_t request = 0; // of the receive that matched, or of the send; remote, flow: queue pair
+    uint32_t flow = 0;    // receive flow; grant, done: our send flow; destination_ended: handle
     uint32_t msg_no = 0;
-    uint64_t tag = 0; // grant: offset; remote: key
+    uint64_t tag = 0; // grant: offset; remote: key; flow, remote_source: an address in 24 bytes
     uint64_t immediate = 0;
     uint64_t total = 0;       // message length; grant: bytes asked for
     void* buffer = nullptr;   // bounce buffer, or where a multi-receive message starts
     uint32_t length = 0;      // payload bytes in the bounce buffer; done: count
     uint32_t unscheduled = 0; // bytes that come without a grant
-    wire::GrantId inbound; // slot UINT32_MAX: the message was complete in one packet; remote: flow
+    wire::GrantId inbound;    // slot UINT32_MAX: the message was complete in one packet; remote,
+                              // remote_source: the flow of remote operations
 };
 static_assert(sizeof(CompletionEntry) == 64);
 
-// Asynchronous events of the device.
-enum class EventKind : uint8_t {
-    destination_ended, // an address handle: pending sends fail; `status` says how
-    flow_ended,        // a receive flow: what is incomplete never completes
-};
-
-struct Event {
-    EventKind kind{};
-    Status status{};
-    uint32_t index = 0;
-};
+// The address in a `flow` or `remote_source` entry; family 0: it has not come yet.
+inline void set_address(CompletionEntry& e, const wire::Address& a) {
+    static_assert(sizeof a == sizeof e.tag + sizeof e.immediate + sizeof e.total);
+    uint64_t words[3];
+    std::memcpy(words, &a, sizeof a);
+    e.tag = words[0];
+    e.immediate = words[1];
+    e.total = words[2];
+}
+inline wire::Address address_of(const CompletionEntry& e) {
+    const uint64_t words[3] = {e.tag, e.immediate, e.total};
+    wire::Address a;
+    std::memcpy(static_cast<void*>(&a), words, sizeof a);
+    return a;
+}
 
 } // namespace rill::nic

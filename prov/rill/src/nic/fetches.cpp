@@ -6,14 +6,14 @@ namespace rill::nic {
 
 using obs::Counter;
 
-wire::GrantId Device::open_fetch(uint32_t request, uint32_t handle, IovView iov, uint64_t total) {
+void Device::open_fetch(const SendEntry& e) {
     Fetch* f = fetches_.make();
-    f->request = request;
-    f->handle = handle;
-    f->iov = iov;
-    f->total = total;
+    f->request = e.request;
+    f->handle = e.target;
+    f->iov = {e.iov, e.iov_count};
+    f->total = e.length;
     const auto h = fetches_.handle(f);
-    return {h.slot, h.generation};
+    *e.fetch = {h.slot, h.generation};
 }
 
 void Device::close_fetch(wire::GrantId id) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #include "nic/function.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cstring>
@@ -39,7 +40,7 @@ void publish(std::byte* at, uint16_t first, const void* entry) {
 } // namespace
 
 Function::Function(uint16_t number, const DeviceType& type, DeviceMemory& memory,
-                   FunctionBackend& backend, InterruptSink& interrupts)
+                   FunctionBackend& backend, InterruptSink* const& interrupts)
     : number_(number), type_(type), memory_(memory), backend_(backend), interrupts_(interrupts) {
     const Capability* msix = type.find(CapabilityKind::msi_x);
     vectors_.resize(msix ? msix->value : 0);
@@ -80,11 +81,22 @@ uint32_t Function::read(uint32_t offset) const {
     case Register::control: return control_;
     case Register::status: return status();
     case Register::fault: return static_cast<uint32_t>(fault_);
+    case Register::activity:
+        return (backend_.outstanding() ? kActivityOutstanding : 0) |
+               (backend_.left(now_) ? kActivityLeft : 0);
     }
     return 0;
 }
 
+uint64_t Function::read64(uint32_t offset) const {
+    if (offset == kMoved) return state_ == State::ready ? backend_.moved() : UINT64_MAX;
+    if (offset != kDeadline) return 0;
+    const Instant next = state_ == State::ready ? backend_.next_deadline() : kNever;
+    return next == kNever ? UINT64_MAX : static_cast<uint64_t>(next.time_since_epoch().count());
+}
+
 void Function::write(uint32_t offset, uint32_t value, Instant now) {
+    now_ = now;
     if (offset >= kMsixTable && offset % 4 == 0 && offset - kMsixTable < vectors_.size() * 16)
         return write_vector(offset - kMsixTable, value);
     const auto which = static_cast<Register>(offset);
@@ -117,17 +129,57 @@ void Function::write(uint32_t offset, uint32_t value, Instant now) {
         case Register::capabilities:
         case Register::control:
         case Register::status:
-        case Register::fault: return false;
+        case Register::fault:
+        case Register::activity: return false;
         }
         return false;
     }();
     if (!right) report(AsyncEventKind::warning, offset);
 }
 
-void Function::write64(uint32_t offset, uint64_t value) {
-    if (state_ != State::ready) return;
-    if (offset != kEventDoorbell || events_.entries == 0)
+void Function::write64(uint32_t offset, uint64_t value, Instant now) {
+    now_ = now;
+    if (state_ != State::ready) [[unlikely]]
+        return;
+    switch (offset) {
+    case kSendDoorbell:
+    case kReceiveDoorbell: return ring_queue(offset, value);
+    case kRun:
+        stop(backend_.run(now, value & kRunReceive, value & kRunEverywhere));
+        if (goes_wrong(FaultPoint::queue_overrun)) return fail(Fault::overrun);
+        return announce();
+    case kCompletionDoorbell: return store_completion_doorbell(value);
+    case kEventDoorbell: return store_event_doorbell(value);
+    default: report(AsyncEventKind::warning, offset);
+    }
+}
+
+void Function::ring_queue(uint32_t offset, uint64_t value) {
+    const auto number = static_cast<uint32_t>(value >> 16);
+    if (number >= has_queue_pair_.size() || !has_queue_pair_[number]) [[unlikely]]
         return report(AsyncEventKind::warning, offset);
+    const auto written = static_cast<uint16_t>(value);
+    stop(offset == kSendDoorbell ? backend_.ring_send(number, written, value & kDoorbellMore, now_)
+                                 : backend_.ring_receive(number, written));
+    announce();
+}
+
+void Function::announce() {
+    if (backend_.announce(now_)) raise(completion_vector_);
+}
+
+// Moderation that was not negotiated may not be asked for.
+void Function::store_completion_doorbell(uint64_t value) {
+    const auto d = CompletionDoorbell::from(value);
+    const bool moderates = d.count || d.micros;
+    if (completions_.entries == 0 || (moderates && !(features_ & kFeatureModeration)))
+        return report(AsyncEventKind::warning, kCompletionDoorbell);
+    if (!backend_.store_completions(d)) return fail(Fault::bad_doorbell);
+    announce();
+}
+
+void Function::store_event_doorbell(uint64_t value) {
+    if (events_.entries == 0) return report(AsyncEventKind::warning, kEventDoorbell);
     // What was not written cannot have been read.
     const uint32_t unread = event_doorbell_.produced() - event_consumer_;
     if (low(value) - event_consumer_ > unread) return fail(Fault::bad_doorbell);
@@ -158,21 +210,63 @@ void Function::reset(Instant now) {
     msix_enabled_ = msix_masked_ = false;
 }
 
+void Function::set_bus_master(bool on) {
+    dma_.set_master(on);
+    if (!on && state_ == State::ready && completions_.entries) fail(Fault::lost_memory);
+}
+
+// What a queue lies in cannot go while the queue is there.
+void Function::unmap(uint64_t at) {
+    const uint64_t bytes = dma_.bytes_at(at);
+    if (uses(at, bytes)) fail(Fault::lost_memory);
+    dma_.unmap(at);
+}
+
+bool Function::uses(uint64_t at, uint64_t bytes) const {
+    const auto inside = [&](uint64_t place) { return place >= at && place - at < bytes; };
+    if (completions_.entries && inside(completions_.base)) return true;
+    return std::any_of(queue_pairs_.begin(), queue_pairs_.end(), [&](const auto& p) {
+        const QueuePairInfo& qp = p.second;
+        return inside(qp.receive_at) || (qp.place == QueuePlace::host_memory && inside(qp.at));
+    });
+}
+
+void Function::inject(FaultPoint point, uint32_t times) {
+    faults_[static_cast<size_t>(point)] = times;
+    if (goes_wrong(FaultPoint::reset_in_flight)) fail(Fault::injected);
+}
+
+bool Function::goes_wrong(FaultPoint point) {
+    uint32_t& times = faults_[static_cast<size_t>(point)];
+    if (times == 0) [[likely]]
+        return false;
+    --times;
+    return true;
+}
+
 void Function::drop_everything(Instant now) {
     state_ = State::off;
     for (const bool sharing : {true, false}) // those that are shared outlive those that share them
         for (const auto& [number, info] : queue_pairs_)
             if ((info.shared != 0) == sharing) backend_.destroy_queue_pair(number, now);
     queue_pairs_.clear();
+    has_queue_pair_.clear();
+    for (const uint64_t key : keys_)
+        backend_.deregister_memory(key, now);
+    keys_.clear();
     for (const auto& [handle, times] : handles_)
         for (uint32_t i = 0; i < times; ++i)
             backend_.release_address(handle);
     handles_.clear();
     memory_.release_all(number_);
+    if (completions_.entries) { // the data path was this function's
+        backend_.reset(now);
+        backend_.detach_completions();
+    }
     fault_ = Fault::none;
     reset_finished_ = false;
     features_ = 0;
-    admin_ = answers_ = events_ = Ring{};
+    admin_ = answers_ = events_ = completions_ = Ring{};
     consumed_ = 0;
     event_doorbell_.reset();
     event_consumer_ = 0;
@@ -201,6 +295,7 @@ void Function::start_events(uint32_t entries) {
 void Function::ring_admin(uint32_t announced, Instant now) {
     const auto more = static_cast<uint16_t>(announced - consumed_);
     if (more > admin_.entries) return fail(Fault::bad_doorbell);
+    if (goes_wrong(FaultPoint::admin_timeout)) return;
     for (uint16_t i = 0; i < more && state_ == State::ready; ++i) {
         const uint64_t at = consumed_ % admin_.entries * sizeof(AdminCommand);
         std::byte* from = dma_.translate(admin_.base + at, sizeof(AdminCommand));
@@ -245,7 +340,9 @@ void Function::raise(uint16_t vector) {
     if (!msix_enabled_ || vector >= vectors_.size()) return;
     Vector& v = vectors_[vector];
     v.pending = msix_masked_ || interrupts_masked_ || v.words[3] & 1;
-    if (!v.pending) interrupts_.raise(number_, vector);
+    if (v.pending || !interrupts_) return;
+    v.pending = goes_wrong(FaultPoint::stuck_interrupt);
+    if (!v.pending) interrupts_->raise(number_, vector);
 }
 
 void Function::set_msix(bool enabled, bool masked) {

@@ -4,6 +4,9 @@ rill_core_sources += \
 	%D%/atomic_ops.cpp %D%/atomic_ops.hpp \
 	%D%/admin.hpp \
 	%D%/admin_commands.cpp \
+	%D%/bus.hpp \
+	%D%/card.hpp \
+	%D%/completion_ring.hpp \
 	%D%/bounce.cpp %D%/bounce.hpp \
 	%D%/config_dump.cpp %D%/config_dump.hpp \
 	%D%/config_functions.cpp %D%/config_functions.hpp \

@@ -26,6 +26,7 @@ struct PostedReceive : ListHook<BucketTag>, ListHook<PostOrderTag> {
     uint64_t minimum = 0;
     IovView iov;
     uint32_t request = 0;
+    uint32_t watched = UINT32_MAX; // address handle that is watched while this is posted
     bool multi = false;
 };
 
@@ -42,6 +43,10 @@ public:
     PostedReceive* find_request(uint32_t request);
     void remove(PostedReceive& r);
     uint32_t size() const { return pool_.live(); }
+    template <class F>
+    void for_each(F&& f) {
+        pool_.for_each(f);
+    }
 
 private:
     using Bucket = List<PostedReceive, BucketTag>;

@@ -3,7 +3,6 @@
 
 #include "nic/entries.hpp"
 #include "nic/match_table.hpp"
-#include "util/ring.hpp"
 #include "wire/address.hpp"
 #include "wire/link.hpp"
 
@@ -11,24 +10,25 @@
 
 namespace rill::nic {
 
-inline constexpr uint32_t kNoQueuePair = 0;
+// Where the rings of a queue pair lie: memory that the host names, kQueueBytes each, kept until the
+// end.
+struct QueueMemory {
+    SendEntry* send = nullptr;
+    ReceiveEntry* receive = nullptr;
+};
 
 // An endpoint's queues. The host fills the rings and rings the doorbell; the device empties them in
-// the doorbell store (inline mode), so their size bounds what one doorbell announces.
+// the doorbell store (inline mode).
 struct QueuePair {
-    static constexpr uint32_t kEntries = 64;
-    static constexpr size_t kSendBytes = kEntries * sizeof(SendEntry);
-
-    // The send queue lies in memory that the host names: kSendBytes, kept until the end.
-    QueuePair(SendEntry* send_queue, uint32_t receives_max)
-        : send(send_queue, kEntries), receive(kEntries), tagged(receives_max),
-          untagged(receives_max) {}
+    QueuePair(const QueueMemory& rings, uint32_t receives_max)
+        : memory(rings), tagged(receives_max), untagged(receives_max) {}
 
     uint32_t number = 0;
     wire::PortId port = 0; // kDataPort: none, a shared receive queue that belongs to no endpoint
     wire::Address address;
-    Ring<SendEntry> send;
-    Ring<ReceiveEntry> receive;
+    QueueMemory memory;
+    uint16_t send_head = 0; // entries taken so far
+    uint16_t receive_head = 0;
     MatchTable tagged;
     MatchTable untagged;
 

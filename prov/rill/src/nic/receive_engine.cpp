@@ -37,20 +37,22 @@ bool bounds_ok(const wire::RecordView& r) {
 
 } // namespace
 
+// For what packets bring, check() has made sure of room. Answers to a receive queue's entries are the
+// host's business: who does not read them, and asks for more, has an overrun.
 CompletionEntry& Device::new_entry(EntryKind kind) {
-    CompletionEntry& e = *completions_.slot(); // check() has made sure of room
-    e = CompletionEntry{};
-    e.kind = kind;
-    return e;
+    if (completions_.room() > 0 && !overrun_) [[likely]]
+        return completions_.blank(kind);
+    overrun_ = true;
+    return nowhere_;
 }
 
-// First pass over a packet: nothing is done unless all of it can be. `last` is the last of its `count`
+// First pass over a packet: nothing is done unless all of it can be. `r` is the last of its `count`
 // records.
 Device::Check Device::check(transport::Context& from, wire::RecordReader reader,
                             wire::RecordView& r, size_t& count) {
-    // An atomic operation in its turn may be followed by all that came early.
-    if (completions_.capacity() - completions_.size() < 2 * wire::kRecordsMax + early_atomics_)
-        return Check::no_room;
+    // A record may bring a flow, its sender and an entry; an atomic operation in its turn may be
+    // followed by all that came early.
+    if (completions_.room() < 3 * wire::kRecordsMax + early_atomics_) return Check::no_room;
     count = 0;
     bool messages = false, fragments = false, in_turn = false;
     RemoteChecks remote;
@@ -152,7 +154,18 @@ QueuePair* Device::endpoint(uint32_t number, wire::PortId port) {
 
 // Message 0 says who sends the flow, if only by being aborted.
 void Device::learn_source(RxFlow& flow, MsgNo no, const wire::RecordView& r) {
-    if ((r.flags & wire::kSource) && no == MsgNo(0) && flow.info.family == 0) flow.info = r.source;
+    const bool news = (r.flags & wire::kSource) && no == MsgNo(0) && flow.info.family == 0;
+    if (news) flow.info = r.source;
+    if (news || !flow.told) tell_flow(flow);
+}
+
+void Device::tell_flow(RxFlow& flow) {
+    flow.told = true;
+    CompletionEntry& e = new_entry(EntryKind::flow);
+    e.flow = flow.slot;
+    e.request = flow.queue_pair;
+    set_address(e, wire::from_source(flow.info));
+    push_entry();
 }
 
 void Device::count_placed(Way way, size_t bytes) {
@@ -187,7 +200,7 @@ void Device::take(PostedReceive& r, MatchTable& table, uint64_t total, Inbound* 
         spent = r.length - r.used < r.minimum || r.length == r.used;
         if (spent) e.flags |= kEntryRelease;
     }
-    if (spent) table.remove(r);
+    if (spent) unpost(table, r);
     if (in) steer(*in, iov, base, capacity, e.request);
 }
 
@@ -334,6 +347,7 @@ void Device::on_fragment(transport::Context& from, wire::PortId port, const wire
     facts.over = flow && !in && no < flow->turn;
     facts.matched = in && in->destination == Destination::user;
     if (flow && !in && !facts.over) { // before its envelope
+        if (!flow->told) tell_flow(*flow);
         in = open_inbound(*flow, no, g.unscheduled);
         in->bounce = bounce_.take(g.unscheduled);
         if (in->bounce) in->destination = Destination::bounce;

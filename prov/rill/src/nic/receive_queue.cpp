@@ -4,9 +4,12 @@
 
 namespace rill::nic {
 
-void Device::ring_receive(QueuePair& qp) {
-    while (!qp.receive.empty()) {
-        const ReceiveEntry& e = qp.receive.front();
+Fault Device::ring_receive(uint32_t number, uint16_t written) {
+    QueuePair& qp = *queue_pairs_[number];
+    if (static_cast<uint16_t>(written - qp.receive_head) > kQueueEntries)
+        return Fault::bad_doorbell;
+    for (; qp.receive_head != written; ++qp.receive_head) {
+        const ReceiveEntry& e = qp.memory.receive[qp.receive_head % kQueueEntries];
         switch (e.op) {
         case ReceiveOp::post: post(qp, e); break;
         case ReceiveOp::cancel: cancel(qp, e); break;
@@ -20,9 +23,17 @@ void Device::ring_receive(QueuePair& qp) {
         case ReceiveOp::drop:
             if (Inbound* in = inbound_.find(e.inbound)) free_inbound(*in);
             break;
+        case ReceiveOp::introduce: introduce(e.flow, e.source); break;
+        case ReceiveOp::rename:
+            if (RxFlow* f = flows_.at(e.flow)) f->source = e.source;
+            break;
+        case ReceiveOp::release: release_flow(e.flow); break;
+        case ReceiveOp::give_back: bounce_.give_back(static_cast<std::byte*>(e.buffer)); break;
+        default: return Fault::bad_entry;
         }
-        qp.receive.pop();
     }
+    if (has_untold()) tell();
+    return fault();
 }
 
 void Device::post(QueuePair& qp, const ReceiveEntry& e) {
@@ -40,13 +51,24 @@ void Device::post(QueuePair& qp, const ReceiveEntry& e) {
     r->length = total_bytes(r->iov);
     r->multi = e.flags & kReceiveMulti;
     r->minimum = e.minimum;
+    if (e.flags & kReceiveWatch) {
+        r->watched = e.flow;
+        watch(e.flow, true);
+    }
+}
+
+// Nothing is expected any more of whom it waited for.
+void Device::unpost(MatchTable& table, PostedReceive& r) {
+    const uint32_t watched = r.watched;
+    table.remove(r);
+    if (watched != UINT32_MAX) watch(watched, false);
 }
 
 void Device::cancel(QueuePair& qp, const ReceiveEntry& e) {
     MatchTable& table = qp.table(e.flags & kReceiveTagged);
     PostedReceive* r = table.find_request(e.request);
     if (!r) return;
-    table.remove(*r);
+    unpost(table, *r);
     CompletionEntry& c = new_entry(EntryKind::canceled);
     c.request = e.request;
     push_entry();

@@ -28,12 +28,24 @@ uint64_t Device::new_key() {
     return count << 32 | (hash & UINT32_MAX);
 }
 
-void Device::change_memory(uint64_t key, MemoryRegion region) {
-    deregister_memory(key);
-    (void)register_memory(key, std::move(region)); // free since the line above
+bool Device::register_memory(uint64_t& key, bool own_key, MemoryRegion region) {
+    const uint64_t wanted = own_key ? new_key() : key;
+    if (!regions_.add(wanted, std::move(region))) return false;
+    key = wanted;
+    return true;
 }
 
-void Device::deregister_memory(uint64_t key) {
+void Device::change_memory(uint64_t key, MemoryRegion region) {
+    remove_memory(key);
+    (void)regions_.add(key, std::move(region)); // free since the line above
+}
+
+void Device::deregister_memory(uint64_t key, Instant now) {
+    remove_memory(key);
+    transport_.transmit(now); // whoever was reading is told
+}
+
+void Device::remove_memory(uint64_t key) {
     MemoryRegion* region = regions_.find(key);
     if (!region) return;
     const std::shared_ptr<const MemoryRegion::Pieces> pieces = std::move(region->pieces);
@@ -151,6 +163,14 @@ CompletionEntry& Device::new_remote_entry(RemoteFlow& f, uint8_t kinds, uint32_t
     return e;
 }
 
+void Device::tell_source(RemoteFlow& f) {
+    CompletionEntry& e = new_entry(EntryKind::remote_source);
+    const RemoteFlowTable::Handle h = remote_flows_.handle(f);
+    e.inbound = {h.slot, h.generation};
+    set_address(e, wire::from_source(f.source));
+    push_entry();
+}
+
 // ---- writes -----------------------------------------------------------------------------------
 
 void Device::on_write(transport::Context& from, wire::PortId port, const wire::RecordView& r) {
@@ -178,7 +198,10 @@ void Device::on_write(transport::Context& from, wire::PortId port, const wire::R
     else
         counters_.add(Counter::remote_refused);
     const bool immediate = r.flags & wire::kImmediate;
-    if (immediate) f->source = r.source;
+    if (immediate && f->source.family == 0) {
+        f->source = r.source;
+        tell_source(*f);
+    }
     if (!advance(*f, w.msg_no, r.payload.size(), w.total, status)) return;
     counters_.add(Counter::remote_writes);
     const uint8_t kinds = kRemoteWasWritten | kRemoteNotice | (immediate ? kRemoteImmediate : 0);

@@ -16,6 +16,7 @@ struct RxFlow : FlowEnd {
     MsgNo turn{0};                         // the message that is matched next
     uint64_t source = UINT64_MAX;          // what posted receives call the sender
     bool introduced = false;               // the software has named the source
+    bool told = false;                     // the software knows of this flow
     wire::SourceInfo info;                 // valid once message 0 has come
 };
 

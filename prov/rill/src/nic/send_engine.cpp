@@ -30,11 +30,41 @@ Outbox& Device::outbox(transport::Context& context) {
     return *static_cast<Outbox*>(context.client_data);
 }
 
-void Device::ring_send(QueuePair& qp, Instant now) {
-    while (!qp.send.empty()) {
-        start(&qp, qp.send.front(), now);
-        qp.send.pop();
+namespace {
+
+// Of those that a host may write.
+bool means_something(const SendEntry& e) {
+    switch (e.op) {
+    case SendOp::write:
+    case SendOp::read:
+    case SendOp::atomic: return e.remote != nullptr;
+    case SendOp::open_fetch: return e.fetch != nullptr;
+    case SendOp::message:
+    case SendOp::granted:
+    case SendOp::grant:
+    case SendOp::done:
+    case SendOp::abort:
+    case SendOp::watch:
+    case SendOp::watch_flow:
+    case SendOp::close_fetch: return true;
+    case SendOp::answer: return false;
     }
+    return false;
+}
+
+} // namespace
+
+Fault Device::ring_send(uint32_t number, uint16_t written, bool more, Instant now) {
+    QueuePair& qp = *queue_pairs_[number];
+    if (static_cast<uint16_t>(written - qp.send_head) > kQueueEntries) return Fault::bad_doorbell;
+    for (; qp.send_head != written; ++qp.send_head) {
+        const SendEntry& e = qp.memory.send[qp.send_head % kQueueEntries];
+        if (!means_something(e)) return Fault::bad_entry;
+        start(qp, e, now);
+    }
+    if (!more) transport_.transmit(now);
+    if (has_untold()) tell();
+    return fault();
 }
 
 uint32_t Device::unscheduled_limit(uint32_t handle) {
@@ -104,7 +134,12 @@ void Device::notify(transport::Context& to, uint32_t flow, uint32_t msg_no, Stat
     transport_.ready(to, true);
 }
 
-void Device::start(QueuePair* qp, const SendEntry& entry, Instant now) {
+void Device::start(QueuePair& qp, const SendEntry& entry, Instant now) {
+    if (entry.op >= SendOp::watch) [[unlikely]] {
+        if (entry.op == SendOp::watch) return watch(entry.target, entry.count != 0);
+        if (entry.op == SendOp::watch_flow) return watch_flow(entry.target, entry.count != 0);
+        return entry.op == SendOp::open_fetch ? open_fetch(entry) : close_fetch(entry.grant);
+    }
     if (entry.op == SendOp::done && (entry.flags & kSendRemote)) {
         RemoteFlow* f = remote_flows_.find({entry.grant.slot, entry.grant.generation});
         if (f && f->peer->preferred)
@@ -129,15 +164,21 @@ void Device::start(QueuePair* qp, const SendEntry& entry, Instant now) {
         queue(*c, *w);
         return;
     }
-    AddressHandle& h = handles_[entry.target];
-    transport::Context* c = context_for(h, entry.target, now);
+    const bool known = handles_.valid(entry.target);
+    const bool whole = entry.op != SendOp::message || (entry.flags & kSendInline) || !known;
+    const uint64_t unscheduled = whole ? entry.length : unscheduled_limit(entry.target);
+    transport::Context* c =
+        known ? context_for(handles_[entry.target], entry.target, now) : nullptr;
     if (!c) { // tell the software again: it may have posted before it read the first event
-        events_.push_back({EventKind::destination_ended,
-                           h.ended == Status::ok ? Status::no_memory : h.ended, entry.target});
+        const Status ended = known ? handles_[entry.target].ended : Status::not_found;
+        report(EntryKind::destination_ended, ended == Status::ok ? Status::no_memory : ended,
+               entry.target);
     }
     SendWork* w = works_.make();
     w->entry = entry;
-    w->queue_pair = qp ? qp->number : kNoQueuePair;
+    if (entry.op == SendOp::message)
+        w->entry.count = static_cast<uint32_t>(std::min(entry.length, unscheduled));
+    w->queue_pair = qp.number;
     bool ranged =
         entry.op == SendOp::write || entry.op == SendOp::read || entry.op == SendOp::atomic;
     if (ranged) {
@@ -149,9 +190,9 @@ void Device::start(QueuePair* qp, const SendEntry& entry, Instant now) {
         drop(*w);
         return;
     }
-    w->remote = h.remote;
+    w->remote = handles_[entry.target].remote;
     if ((entry.flags & kSendFirst) || (entry.op == SendOp::write && (entry.flags & kSendImmediate)))
-        w->source = wire::to_source(qp->address, qp->number);
+        w->source = wire::to_source(qp.address, qp.number);
     queue(*c, *w);
 }
 
@@ -186,9 +227,9 @@ void Device::drop(SendWork& w) {
         works_.free(&w);
 }
 
-void Device::flush_sent() {
+void Device::tell_sent() {
     while (SendWork* w = sent_.front()) {
-        if (completions_.full()) return;
+        if (completions_.room() == 0) return;
         if (w->entry.flags & kSendFetch) {
             read_answered(*w);
         } else {
@@ -226,14 +267,15 @@ void Device::watch_flow(uint32_t slot, bool on) {
 }
 
 void Device::watch(uint32_t handle, bool on) {
+    if (!handles_.valid(handle)) return;
     AddressHandle& h = handles_[handle];
     if (on) {
         ++h.watchers;
         if (!h.peer && !h.opening && h.ended == Status::ok) open_handle(h, handle);
         start_watch(h);
         if (h.ended != Status::ok) // whoever waits for the dead is told at once
-            events_.push_back({EventKind::destination_ended, h.ended, handle});
-    } else if (--h.watchers == 0 && h.watched) {
+            report(EntryKind::destination_ended, h.ended, handle);
+    } else if (h.watchers > 0 && --h.watchers == 0 && h.watched) {
         transport_.watch(*h.watched, false);
         h.watched = nullptr;
     }
@@ -267,7 +309,7 @@ void Device::end_handle(uint32_t index, Status why) {
     h.opening = nullptr;
     h.remote = 0;
     h.ended = why;
-    events_.push_back({EventKind::destination_ended, why, index});
+    report(EntryKind::destination_ended, why, index);
 }
 
 void Device::ended(transport::Context& context, Status why) {
@@ -298,7 +340,7 @@ void Device::ended(transport::Context& context, Status why) {
         if (f.watched == &context) f.watched = nullptr;
         // One that has moved to a context which is retired by now ends with its peer.
         if (why != Status::ok && (here || (f.peer == peer && !peer->preferred)))
-            events_.push_back({EventKind::flow_ended, why, f.slot});
+            report(EntryKind::flow_ended, why, f.slot);
         else
             start_watch(f);
     });

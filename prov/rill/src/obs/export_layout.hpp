@@ -106,9 +106,9 @@ struct QueuePairEntry {
     uint32_t number;
     uint32_t shared; // the queue pair whose receives it takes; 0: its own
     AddressWords address;
-    uint32_t sends, sends_max;       // entries of the send queue in use
-    uint32_t receives, receives_max; // likewise of the receive queue
-    uint64_t tagged, untagged;       // receives in the match tables
+    uint32_t sends;            // entries taken from the send queue, modulo 65536
+    uint32_t receives;         // likewise from the receive queue
+    uint64_t tagged, untagged; // receives in the match tables
 };
 
 struct ResourceEntry { // an allocation of device memory
@@ -151,7 +151,7 @@ static_assert(kMayExport<TableHead> && sizeof(TableHead) == 16);
 static_assert(kMayExport<DeviceEntry> && sizeof(DeviceEntry) == 96);
 static_assert(kMayExport<FunctionEntry> && sizeof(FunctionEntry) == 24 + 4096);
 static_assert(kMayExport<RegisterEntry> && sizeof(RegisterEntry) == 16);
-static_assert(kMayExport<QueuePairEntry> && sizeof(QueuePairEntry) == 64);
+static_assert(kMayExport<QueuePairEntry> && sizeof(QueuePairEntry) == 56);
 static_assert(kMayExport<ResourceEntry> && sizeof(ResourceEntry) == 16);
 static_assert(kMayExport<RegionEntry> && sizeof(RegionEntry) == 32);
 static_assert(kMayExport<ContextEntry> && sizeof(ContextEntry) == 88);

@@ -5,7 +5,20 @@
 
 namespace rill::rdm {
 
+AddressVector::AddressVector(Module& module) : module_(module) {
+    module_.vectors_.push_back(this);
+}
+
+Status AddressVector::renew() {
+    for (Entry& e : entries_)
+        if (e.insertions > 0)
+            if (Status s = module_.driver().create_address_handle(e.address, e.handle); !is_ok(s))
+                return s;
+    return Status::ok;
+}
+
 AddressVector::~AddressVector() {
+    std::erase(module_.vectors_, this);
     for (const Entry& e : entries_)
         if (e.handle != kNoHandle) module_.driver().destroy_address_handle(e.handle);
 }

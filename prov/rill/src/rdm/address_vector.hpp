@@ -18,7 +18,7 @@ class Module;
 // MPI inserts its peers anew for an intercommunicator and goes on to receive from the new index.
 class AddressVector {
 public:
-    explicit AddressVector(Module& module) : module_(module) {}
+    explicit AddressVector(Module& module);
     ~AddressVector();
     AddressVector(const AddressVector&) = delete;
     AddressVector& operator=(const AddressVector&) = delete;
@@ -29,6 +29,8 @@ public:
     const wire::Address* lookup(SourceId id) const; // null: no such index
     // The index of an address, or kUnknownSource.
     SourceId find(const wire::Address& address) const;
+    // After a reset of the device, which has forgotten its handles.
+    [[nodiscard]] Status renew();
     size_t size() const { return entries_.size(); } // indices in use or used before
 
     // The device's address handle of an index, or kNoHandle.

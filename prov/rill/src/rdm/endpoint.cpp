@@ -12,6 +12,7 @@ void Endpoint::close(Instant now) {
     if (!sends_) {
         receives_->close();
         module_.driver().destroy_queue_pair(number_, now);
+        std::erase(module_.open_, this);
         return;
     }
     receives_->leave(number_, *rx_, now);
@@ -19,6 +20,7 @@ void Endpoint::close(Instant now) {
     sends_->close(now);
     module_.endpoints_[number_] = nullptr;
     module_.forget_deferred(number_);
+    std::erase(module_.open_, this);
 }
 
 Status Endpoint::send(const SendRequest& request, Instant now) {

@@ -3,7 +3,7 @@
 
 // The public face of an endpoint; the message machinery is in its two sides.
 
-#include "nic/device.hpp"
+#include "nic/entries.hpp"
 #include "rdm/receive_side.hpp"
 #include "rdm/request.hpp"
 #include "rdm/send_side.hpp"

@@ -8,5 +8,6 @@ rill_core_sources += \
 	%D%/remote_events.cpp \
 	%D%/remote_operations.cpp \
 	%D%/request.hpp \
+	%D%/reset.cpp \
 	%D%/send_side.cpp %D%/send_side.hpp \
 	%D%/shared_receive.cpp

@@ -14,13 +14,8 @@ constexpr Duration kFlushTime = std::chrono::milliseconds(200);
 
 } // namespace
 
-Module::Module(const ModuleConfig& config, wire::Link& link, const SipKey& secret,
-               obs::Counters& counters, Log& log)
-    : config_(config), log_(log),
-      device_(std::make_unique<nic::Device>(config.device, config.transport, link, secret, counters,
-                                            log)),
-      adapter_(config.type, *device_, interrupts_), driver_(adapter_, log),
-      send_operations_(config.pending_depth) {
+Module::Module(const ModuleConfig& config, nic::Bus& bus, Log& log)
+    : config_(config), log_(log), driver_(bus, log), send_operations_(config.pending_depth) {
     if (!is_ok(driver_.bring_up(Instant{})))
         throw std::runtime_error("the device does not come up");
 }
@@ -28,7 +23,7 @@ Module::Module(const ModuleConfig& config, wire::Link& link, const SipKey& secre
 // Endpoints may still be open: what their unexpected messages hold goes with us.
 Module::~Module() {
     arrivals_.for_each([this](Arrival& a) {
-        if (a.bounce) device_->release_bounce(a.bounce);
+        if (a.bounce) release_bounce(a.bounce);
     });
 }
 
@@ -54,6 +49,7 @@ Status Module::open_endpoint(wire::Address& bound, const AddressVector& av, Comp
     ep->receives_->join(av, rx);
     if (endpoints_.size() <= number) endpoints_.resize(number + 1);
     endpoints_[number] = ep.get();
+    open_.push_back(ep.get());
     out = std::move(ep);
     return Status::ok;
 }
@@ -65,45 +61,42 @@ Status Module::open_shared_receive(std::unique_ptr<Endpoint>& out) {
     ep->number_ = number;
     ep->receives_ = std::make_shared<ReceiveSide>(*this);
     ep->receives_->open(number);
+    open_.push_back(ep.get());
     out = std::move(ep);
     return Status::ok;
 }
 
-void Module::post_send(uint32_t queue_pair, const nic::SendEntry& e, Instant now) {
-    if (queue_pair == nic::kNoQueuePair) return device_->post_orphan(e, now);
-    nic::QueuePair& qp = device_->queue_pair(queue_pair);
-    bool pushed = qp.send.push(e); // the device empties the ring at every doorbell
-    assert(pushed);
-    (void)pushed;
-    device_->ring_send(qp, now);
-}
-
-void Module::post_receive(uint32_t queue_pair, const nic::ReceiveEntry& e) {
-    nic::QueuePair& qp = device_->queue_pair(queue_pair);
-    bool pushed = qp.receive.push(e);
-    assert(pushed);
-    (void)pushed;
-    device_->ring_receive(qp);
+void Module::release_bounce(void* buffer) {
+    if (driver_.down()) return bounces_.push_back(buffer);
+    nic::ReceiveEntry e;
+    e.op = nic::ReceiveOp::give_back;
+    e.buffer = buffer;
+    post_receive(control_queue(), e);
 }
 
 bool Module::progress(Instant now, bool poll_all) {
-    bool moved = device_->run(now, poll_all);
-    if ((device_->has_news() || !deferred_.empty()) && drain(now)) {
+    if (driver_.down()) [[unlikely]]
+        return recover(now);
+    bool moved = driver_.run(poll_all, now);
+    if (driver_.down()) [[unlikely]]
+        return recover(now);
+    if (drain(now)) {
         // Grants and granted data that the drained entries asked for leave in this pass.
-        device_->flush(now);
+        flush(now);
         moved = true;
     }
     if (now >= review_deadline()) review(now);
-    if (leaving_ && !farewell_ && (!device_->outstanding() || now >= flush_until_)) {
+    if (leaving_ && !farewell_ && (!driver_.outstanding() || now >= flush_until_)) {
         farewell_ = true;
-        device_->transport().leave(now);
+        driver_.take_leave(nic::LeaveStep::farewell, now);
     }
     return moved;
 }
 
 Instant Module::next_deadline() const {
-    if (device_->has_news()) return Instant{};
-    Instant next = std::min(device_->next_deadline(), review_deadline());
+    if (driver_.down()) return retry_at_;
+    if (driver_.has_completion()) return Instant{};
+    Instant next = std::min(driver_.deadline(), review_deadline());
     return leaving_ && !farewell_ ? std::min(next, flush_until_) : next;
 }
 
@@ -122,7 +115,7 @@ void Module::review(Instant now) {
     watched_flows_ = 0;
     send_flows_.for_each([&](SendFlow& f) {
         bool waits = !f.operations.empty() && !f.ended;
-        if (waits != f.watched) device_->watch(f.handle, waits);
+        if (waits != f.watched) watch(f.handle, waits);
         f.watched = waits;
         watched_flows_ += waits;
     });
@@ -130,30 +123,42 @@ void Module::review(Instant now) {
         bool waits = false;
         for (Arrival* a = f.arrivals.front(); a && !waits && !f.ended; a = f.arrivals.next(*a))
             waits = a->state == Arrival::State::receiving;
-        device_->watch_flow(f.slot, waits);
+        if (waits != f.watched) {
+            nic::SendEntry e;
+            e.op = nic::SendOp::watch_flow;
+            e.target = f.slot;
+            e.count = waits;
+            post_send(control_queue(), e, true, now);
+        }
+        f.watched = waits;
         watched_flows_ += waits;
     });
 }
 
+void Module::watch(uint32_t handle, bool on) {
+    nic::SendEntry e;
+    e.op = nic::SendOp::watch;
+    e.target = handle;
+    e.count = on;
+    post_send(control_queue(), e, true, reviewed_at_);
+}
+
 void Module::free_send_flow(SendFlow& f) {
-    if (f.watched) device_->watch(f.handle, false);
+    if (f.watched) watch(f.handle, false);
     send_flows_.free(f);
 }
 
 bool Module::drain(Instant now) {
+    // The device needs room for what handling an entry may make it answer.
+    constexpr uint32_t kAtOnce = 64;
     bool any = false;
-    auto& ring = device_->completions();
-    while (!ring.empty()) {
-        nic::CompletionEntry e = ring.front(); // copied: handling it may add entries
-        ring.pop();
+    for (uint32_t taken = 1; driver_.has_completion(); ++taken) {
+        const nic::CompletionEntry e = driver_.take_completion();
         dispatch(e, now);
+        if (taken % kAtOnce == 0) driver_.release_completions(now);
         any = true;
     }
-    nic::Event event;
-    while (device_->next_event(event)) {
-        on_event(event, now);
-        any = true;
-    }
+    driver_.release_completions(now);
     if (!deferred_.empty()) any |= retry_deferred(now);
     if (any && fences_ > 0)
         for (Endpoint* ep : endpoints_)
@@ -161,21 +166,31 @@ bool Module::drain(Instant now) {
     return any;
 }
 
-ReceiveFlow& Module::receive_flow(uint32_t slot) {
-    if (flow_by_slot_.size() <= slot) flow_by_slot_.resize(slot + 1);
-    ReceiveFlow*& f = flow_by_slot_[slot];
+// Comes before any other entry of the flow, and again when the sender is known.
+void Module::on_flow(const nic::CompletionEntry& e) {
+    if (flow_by_slot_.size() <= e.flow) flow_by_slot_.resize(e.flow + 1);
+    ReceiveFlow*& f = flow_by_slot_[e.flow];
     if (!f) {
         f = receive_flows_.make();
-        f->slot = slot;
-        const Endpoint& ep = *endpoints_[device_->flow(slot)->queue_pair];
+        f->slot = e.flow;
+        f->queue_pair = e.request;
+        const Endpoint& ep = *endpoints_[e.request];
         f->side = ep.receives_.get();
         f->sink = ep.rx_;
     }
-    return *f;
+    f->sender = nic::address_of(e);
+}
+
+void Module::on_remote_source(const nic::CompletionEntry& e) {
+    if (remote_sources_.size() <= e.inbound.slot) remote_sources_.resize(e.inbound.slot + 1);
+    remote_sources_[e.inbound.slot] = {e.inbound.generation, nic::address_of(e)};
 }
 
 void Module::release_flow(ReceiveFlow& f) {
-    device_->release_flow(f.slot);
+    nic::ReceiveEntry e;
+    e.op = nic::ReceiveOp::release;
+    e.flow = f.slot;
+    post_receive(control_queue(), e);
     drop_flow(f);
 }
 
@@ -196,18 +211,18 @@ void Module::dispatch(const nic::CompletionEntry& e, Instant now) {
     };
     switch (e.kind) {
     case nic::EntryKind::matched: {
-        ReceiveFlow& f = receive_flow(e.flow);
+        ReceiveFlow& f = *flow_by_slot_[e.flow];
         f.side->on_matched(f, e, now);
         break;
     }
     case nic::EntryKind::unexpected:
     case nic::EntryKind::early: {
-        ReceiveFlow& f = receive_flow(e.flow);
+        ReceiveFlow& f = *flow_by_slot_[e.flow];
         f.side->on_unmatched(f, e, now);
         break;
     }
     case nic::EntryKind::turned: {
-        ReceiveFlow& f = receive_flow(e.flow);
+        ReceiveFlow& f = *flow_by_slot_[e.flow];
         f.side->on_turned(f, e, now);
         break;
     }
@@ -218,7 +233,7 @@ void Module::dispatch(const nic::CompletionEntry& e, Instant now) {
         if (Arrival* a = arrival()) a->flow->side->on_filled(*a, now);
         break;
     case nic::EntryKind::aborted: {
-        ReceiveFlow& f = receive_flow(e.flow);
+        ReceiveFlow& f = *flow_by_slot_[e.flow];
         f.side->on_aborted(f, arrival(), e.msg_no, now);
         break;
     }
@@ -238,34 +253,29 @@ void Module::dispatch(const nic::CompletionEntry& e, Instant now) {
         break;
     case nic::EntryKind::fetched: SendSide::on_fetched(*this, e); break;
     case nic::EntryKind::remote: on_remote(e, now); break;
+    case nic::EntryKind::flow: on_flow(e); break;
+    case nic::EntryKind::remote_source: on_remote_source(e); break;
+    case nic::EntryKind::destination_ended: on_destination_ended(e, now); break;
+    case nic::EntryKind::flow_ended:
+        if (ReceiveFlow* f = flow_by_slot_[e.flow])
+            f->side->on_flow_ended(*f, static_cast<Status>(e.status), now);
+        break;
     }
 }
 
-void Module::on_event(const nic::Event& e, Instant now) {
-    switch (e.kind) {
-    case nic::EventKind::destination_ended: {
-        log_.print(LogLevel::info, "a destination has ended: %s", to_string(e.status));
-        std::vector<SendFlow*> flows;
-        send_flows_.for_each([&](SendFlow& f) {
-            if (f.handle == e.index && !f.ended) flows.push_back(&f);
-        });
-        for (SendFlow* f : flows) {
-            if (f->side) f->side->forget_destination(e.index);
-            SendSide::fail(*this, *f, e.status);
-        }
-        for (Endpoint* ep : endpoints_)
-            if (ep) ep->receives_->fail_destination(e.index, e.status, now);
-        break;
+void Module::on_destination_ended(const nic::CompletionEntry& e, Instant now) {
+    const auto why = static_cast<Status>(e.status);
+    log_.print(LogLevel::info, "a destination has ended: %s", to_string(why));
+    std::vector<SendFlow*> flows;
+    send_flows_.for_each([&](SendFlow& f) {
+        if (f.handle == e.flow && !f.ended) flows.push_back(&f);
+    });
+    for (SendFlow* f : flows) {
+        if (f->side) f->side->forget_destination(e.flow);
+        SendSide::fail(*this, *f, why);
     }
-    case nic::EventKind::flow_ended:
-        if (e.index < flow_by_slot_.size() && flow_by_slot_[e.index]) {
-            ReceiveFlow& f = *flow_by_slot_[e.index];
-            f.side->on_flow_ended(f, e.status, now);
-        } else {
-            device_->release_flow(e.index); // nothing of it has reached us
-        }
-        break;
-    }
+    for (Endpoint* ep : endpoints_)
+        if (ep) ep->receives_->fail_destination(e.flow, why, now);
 }
 
 void Module::names_changed(const AddressVector& av) {
@@ -276,12 +286,11 @@ void Module::names_changed(const AddressVector& av) {
 void Module::leave(Instant now) {
     leaving_ = true;
     flush_until_ = now + kFlushTime;
-    device_->flush_notices();
-    device_->flush(now);
+    driver_.take_leave(nic::LeaveStep::flush_notices, now);
 }
 
-bool Module::left(Instant now) const {
-    return farewell_ && device_->transport().left(now);
+bool Module::left(Instant) const {
+    return driver_.down() || (farewell_ && driver_.left());
 }
 
 } // namespace rill::rdm

@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #pragma once
 
-#include "nic/device.hpp"
-#include "obs/counters.hpp"
 #include "rdm/driver.hpp"
 #include "rdm/receive_side.hpp"
 #include "rdm/request.hpp"
 #include "rdm/send_side.hpp"
-#include "transport/transport.hpp"
 #include "util/log.hpp"
 #include "util/pool.hpp"
-#include "util/siphash.hpp"
 #include "util/time.hpp"
-#include "wire/link.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -26,9 +21,7 @@ class AddressVector;
 class Endpoint;
 
 struct ModuleConfig {
-    transport::Config transport;
-    nic::Config device;
-    nic::DeviceType type = nic::default_device_type();
+    Duration peer_timeout = std::chrono::seconds(10); // as the device's; 0: never
     uint32_t send_depth = 1024; // operations of an endpoint whose message has not left entirely
     uint32_t pending_depth = 1u << 20; // sends of a domain that wait for a grant or notice
     uint32_t receive_depth = 1u << 20; // posted receives of an endpoint
@@ -38,9 +31,8 @@ struct ModuleConfig {
 // owns it. Nothing here blocks, reads a clock or touches a socket except through the link.
 class Module {
 public:
-    // Throws std::runtime_error when the device does not come up; the log says why.
-    Module(const ModuleConfig& config, wire::Link& link, const SipKey& secret,
-           obs::Counters& counters, Log& log);
+    // Of function 0 on the bus. Throws std::runtime_error when it does not come up; the log says why.
+    Module(const ModuleConfig& config, nic::Bus& bus, Log& log);
     ~Module();
 
     // Opens an endpoint at `bound` (port 0: any), which becomes the address it has.
@@ -58,7 +50,7 @@ public:
     // When progress() has something to do even if nothing arrives; kNever: nothing.
     Instant next_deadline() const;
     // Sends or openings that wait for the peer: a housekeeper must not fall asleep for good.
-    bool outstanding() const { return device_->outstanding(); }
+    bool outstanding() const { return driver_.outstanding(); }
 
     // Leaving: messages that were completed in advance are flushed (200 ms at most), then farewells
     // are exchanged (200 ms at most). Call progress() until left() is true.
@@ -68,8 +60,15 @@ public:
     // Who is told of peers' accesses to the region of that key; null: nobody any more.
     void watch_memory(uint64_t key, const RegionEvents* events);
 
-    nic::Device& device() { return *device_; }
-    nic::Adapter& adapter() { return adapter_; }
+    // Resets the device: whatever is under way ends with io_error, also at the peers', who learn that
+    // this device is gone; unexpected messages are lost. Then queue pairs, address handles and memory
+    // regions are made again, and everything can be used as before. A device that has stopped by
+    // itself is found in progress(), and reset like this. io_error: it does not come up; progress()
+    // tries again.
+    Status reset_device(Instant now); // reset.cpp
+    // Nothing can be posted for now; progress() is working on it.
+    bool down() const { return driver_.down(); }
+
     Driver& driver() { return driver_; }
     const ModuleConfig& config() const { return config_; }
 
@@ -78,8 +77,21 @@ public:
     Pool<ReceiveOperation>& receive_operations() { return receive_operations_; }
     Pool<Arrival>& arrivals() { return arrivals_; }
     SendFlowTable& send_flows() { return send_flows_; }
-    void post_send(uint32_t queue_pair, const nic::SendEntry& e, Instant now);
-    void post_receive(uint32_t queue_pair, const nic::ReceiveEntry& e);
+    // more: a flush or another entry follows in this call.
+    void post_send(uint32_t queue_pair, const nic::SendEntry& e, bool more, Instant now) {
+        if (!driver_.down()) [[likely]]
+            driver_.post_send(queue_pair, e, more, now);
+    }
+    void post_receive(uint32_t queue_pair, const nic::ReceiveEntry& e) {
+        if (!driver_.down()) [[likely]]
+            driver_.post_receive(queue_pair, e);
+    }
+    void flush(Instant now) {
+        if (!driver_.down()) driver_.flush(now);
+    }
+    // Of what belongs to no endpoint, or to one that is closed.
+    uint32_t control_queue() const { return driver_.control_queue(); }
+    void release_bounce(void* buffer);
     bool drain(Instant now); // the device's completion ring and events
     // A peer may be silent because it is dead: from the next review on it is watched.
     void want_review() { review_wanted_ = true; }
@@ -97,28 +109,29 @@ private:
     friend class Endpoint;
     friend class AddressVector;
 
-    ReceiveFlow& receive_flow(uint32_t slot);
+    void on_flow(const nic::CompletionEntry& e);
+    void on_destination_ended(const nic::CompletionEntry& e, Instant now);
+    void on_remote_source(const nic::CompletionEntry& e);
+    void watch(uint32_t handle, bool on);
+    void drop_everything(Instant now);
+    [[nodiscard]] Status make_again();
+    bool recover(Instant now);
     void dispatch(const nic::CompletionEntry& e, Instant now);
-    void on_event(const nic::Event& e, Instant now);
     void on_remote(const nic::CompletionEntry& e, Instant now);
     void count_access(const nic::CompletionEntry& e);
     bool retry_deferred(Instant now);
     void forget_deferred(uint32_t queue_pair);
     void names_changed(const AddressVector& av);
-    Duration review_interval() const { return config_.transport.peer_timeout / 16; }
+    Duration review_interval() const { return config_.peer_timeout / 16; }
     Instant review_deadline() const;
     void review(Instant now);
 
     ModuleConfig config_;
     Log& log_;
-    struct NoInterrupts : nic::InterruptSink { // the driver looks by itself
-        void raise(uint16_t, uint16_t) override {}
-    };
-    std::unique_ptr<nic::Device> device_;
-    NoInterrupts interrupts_;
-    nic::Adapter adapter_;
     Driver driver_;
     std::vector<Endpoint*> endpoints_; // by queue pair number; null: closed
+    std::vector<Endpoint*> open_;      // in order of opening, shared receive contexts among them
+    std::vector<AddressVector*> vectors_;
     Pool<SendOperation> send_operations_;
     Pool<ReceiveOperation> receive_operations_{UINT32_MAX};
     Pool<Arrival> arrivals_{UINT32_MAX}; // bounded by the device's inbound and bounce limits
@@ -126,6 +139,13 @@ private:
     Pool<ReceiveFlow> receive_flows_{UINT32_MAX};
     std::vector<ReceiveFlow*> flow_by_slot_;
     std::vector<Arrival*> arrival_by_inbound_;
+    struct RemoteSource {
+        uint32_t generation = 0;
+        wire::Address address;
+    };
+    std::vector<RemoteSource> remote_sources_; // by slot of the flow of remote operations
+    std::vector<void*> bounces_; // the device is down: it gets them when it is up again
+    Instant retry_at_{};         // down: when the next reset is tried
     std::unordered_map<uint64_t, const RegionEvents*> region_events_;
     std::deque<nic::CompletionEntry> deferred_; // `remote` ones that wait for room in a queue
     uint32_t fences_ = 0; // destinations that something waits for behind a fence

@@ -9,6 +9,12 @@
 
 namespace rill::rdm {
 
+namespace {
+
+constexpr uint32_t kCanceledAtOnce = 64;
+
+} // namespace
+
 // ---- receives posted by the program ----------------------------------------------------------
 
 ReceiveOperation* ReceiveSide::make_operation(const RecvRequest& r) {
@@ -33,7 +39,6 @@ ReceiveOperation* ReceiveSide::make_operation(const RecvRequest& r) {
 }
 
 void ReceiveSide::free_operation(ReceiveOperation& op) {
-    if (op.watched != UINT32_MAX) module_.device().watch(op.watched, false);
     List<ReceiveOperation, PostedTag>::remove(op);
     --posted_count_;
     module_.receive_operations().free(&op);
@@ -41,7 +46,7 @@ void ReceiveSide::free_operation(ReceiveOperation& op) {
 
 Status ReceiveSide::receive(const RecvRequest& r, Instant now) {
     if (r.iov_count > kIovMax || (r.multi && r.iov_count != 1)) return Status::invalid;
-    if (posted_count_ >= module_.config().receive_depth || !has_room()) {
+    if (posted_count_ >= module_.config().receive_depth || !has_room() || module_.down()) {
         module_.progress(now, false);
         return Status::again;
     }
@@ -93,7 +98,8 @@ void ReceiveSide::post(ReceiveOperation& op) {
         uint32_t handle = av_->handle(op.source);
         if (handle != AddressVector::kNoHandle) {
             op.watched = handle;
-            module_.device().watch(handle, true);
+            e.flags |= nic::kReceiveWatch;
+            e.flow = handle;
         }
     }
     module_.post_receive(queue_pair_, e);
@@ -181,7 +187,7 @@ void ReceiveSide::notice(ReceiveFlow& f, uint32_t msg_no, Instant now, Status st
     e.target = f.slot;
     e.msg_no = msg_no;
     e.count = 1;
-    module_.post_send(queue_pair_, e, now);
+    module_.post_send(queue_pair_, e, true, now);
 }
 
 // A message that is kept whole needs its sender no more, unless that asked for delivery, or an
@@ -216,7 +222,7 @@ Arrival* ReceiveSide::make_arrival(ReceiveFlow& f, const nic::CompletionEntry& e
 
 void ReceiveSide::free_arrival(Arrival& a) {
     ReceiveFlow& f = *a.flow;
-    if (a.bounce) module_.device().release_bounce(a.bounce);
+    if (a.bounce) module_.release_bounce(a.bounce);
     if (a.inbound.slot != UINT32_MAX) {
         module_.set_arrival(a.inbound, nullptr);
         nic::ReceiveEntry e;
@@ -282,7 +288,7 @@ void ReceiveSide::begin(Arrival& a, Instant now) {
         e.tag = have;
         e.length = want - have;
         e.grant = a.inbound;
-        module_.post_send(queue_pair_, e, now);
+        module_.post_send(queue_pair_, e, true, now);
     }
     finish_if_over(a, now);
 }
@@ -321,10 +327,10 @@ bool ReceiveSide::begin_turn(ReceiveFlow& f, uint32_t msg_no) {
     return true;
 }
 
-// A message has taken the receive, which waits no longer unless it takes several.
+// A message has taken the receive, which waits no longer unless it takes several. The device has
+// noticed.
 void ReceiveSide::stop_watching(ReceiveOperation& op) {
     if (op.watched == UINT32_MAX || (op.multi && !op.spent)) return;
-    module_.device().watch(op.watched, false);
     op.watched = UINT32_MAX;
 }
 
@@ -378,8 +384,8 @@ void ReceiveSide::on_unmatched(ReceiveFlow& f, const nic::CompletionEntry& e, In
 void ReceiveSide::introduce(ReceiveFlow& f) {
     if (f.introduced) return;
     f.introduced = true;
-    f.source = av_->find(wire::from_source(module_.device().flow(f.slot)->info));
-    module_.device().introduce(f.slot, f.source);
+    f.source = av_->find(f.sender);
+    tell_source(f, nic::ReceiveOp::introduce);
 }
 
 // Gives the message whose turn it is to the device for matching, if it came early.
@@ -498,28 +504,41 @@ void ReceiveSide::on_flow_ended(ReceiveFlow& f, Status why, Instant now) {
 }
 
 void ReceiveSide::fail_destination(uint32_t handle, Status why, Instant now) {
-    bool any = false;
-    for (ReceiveOperation* op = posted_.front(); op; op = posted_.next(*op)) {
-        if (op->watched != handle) continue;
+    std::vector<uint32_t> requests;
+    for (ReceiveOperation* op = posted_.front(); op; op = posted_.next(*op))
+        if (op->watched == handle) requests.push_back(module_.receive_operations().handle(op).slot);
+    uint32_t posted = 0;
+    for (const uint32_t request : requests) {
+        ReceiveOperation* op = module_.receive_operations().at(request);
+        if (!op || op->side != this || op->watched != handle) continue;
         op->ending = why;
         nic::ReceiveEntry e;
         e.op = nic::ReceiveOp::cancel;
         e.flags = op->tagged ? nic::kReceiveTagged : 0;
-        e.request = module_.receive_operations().handle(op).slot;
+        e.request = request;
         module_.post_receive(queue_pair_, e);
-        any = true;
+        // Each is answered by an entry, for which there must be room.
+        if (++posted % kCanceledAtOnce == 0) module_.drain(now);
     }
-    if (any) module_.drain(now);
+    if (posted % kCanceledAtOnce != 0) module_.drain(now);
 }
 
 void ReceiveSide::rename_flows() {
     module_.for_each_flow([&](ReceiveFlow& f) {
         if (f.side != this || !f.introduced || f.ended) return;
-        SourceId source = av_->find(wire::from_source(module_.device().flow(f.slot)->info));
+        SourceId source = av_->find(f.sender);
         if (source == f.source) return;
         f.source = source;
-        module_.device().rename(f.slot, source);
+        tell_source(f, nic::ReceiveOp::rename);
     });
+}
+
+void ReceiveSide::tell_source(const ReceiveFlow& f, nic::ReceiveOp op) {
+    nic::ReceiveEntry e;
+    e.op = op;
+    e.flow = f.slot;
+    e.source = f.source;
+    module_.post_receive(queue_pair_, e);
 }
 
 void ReceiveSide::close() {

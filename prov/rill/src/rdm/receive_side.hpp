@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #pragma once
 
-#include "nic/device.hpp"
+#include "nic/entries.hpp"
 #include "rdm/request.hpp"
 #include "util/list.hpp"
 #include "util/pool.hpp"
 #include "util/time.hpp"
+#include "wire/address.hpp"
 
 #include <cstdint>
 #include <unordered_map>
@@ -49,10 +50,13 @@ struct ReceiveFlow {
     ReceiveSide* side = nullptr;
     CompletionSink* sink = nullptr; // of the endpoint that the messages are for
     uint32_t slot = 0;
+    uint32_t queue_pair = 0;
     uint32_t turn = 0;
+    wire::Address sender; // not valid() before message 0 or its abort has come
     SourceId source = kUnknownSource;
     bool introduced = false;
     bool turning = false; // a `turn` is with the device
+    bool watched = false; // the device tells if the sender dies
     bool ended = false;   // the peer is over: freed with its last arrival
     uint32_t live = 0;    // arrivals
     List<Arrival, FlowArrivalTag> arrivals;
@@ -131,6 +135,8 @@ public:
 
     // The address vector has changed: flows of unknown or removed sources get their names.
     void rename_flows();
+    // The device has forgotten everything: all ends. reset.cpp
+    void fail_all(Status why, Instant now);
 
 private:
     using ArrivalQueue = List<Arrival, QueueTag>;
@@ -159,6 +165,7 @@ private:
     bool begin_turn(ReceiveFlow& f, uint32_t msg_no);
     void advance(ReceiveFlow& f, Instant now);
     void introduce(ReceiveFlow& f);
+    void tell_source(const ReceiveFlow& f, nic::ReceiveOp op);
     void report_peek(const PeekRequest& r, const Arrival* a);
 
     Module& module_;

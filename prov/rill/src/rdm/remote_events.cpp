@@ -43,8 +43,9 @@ void Module::on_remote(const nic::CompletionEntry& e, Instant now) {
         status = Status::overrun;
     }
     if (is_ok(status)) {
-        const nic::RemoteFlow* f = device_->remote_flow(e.inbound);
-        ep->on_remote(e, f ? wire::from_source(f->source) : wire::Address());
+        const bool known = e.inbound.slot < remote_sources_.size() &&
+                           remote_sources_[e.inbound.slot].generation == e.inbound.generation;
+        ep->on_remote(e, known ? remote_sources_[e.inbound.slot].address : wire::Address());
         count_access(e);
     }
     if (!(e.flags & nic::kRemoteNotice)) return;
@@ -55,7 +56,7 @@ void Module::on_remote(const nic::CompletionEntry& e, Instant now) {
     d.msg_no = e.msg_no;
     d.count = 1;
     d.grant = e.inbound;
-    post_send(e.request, d, now);
+    post_send(e.request, d, true, now);
 }
 
 void Module::count_access(const nic::CompletionEntry& e) {

@@ -129,7 +129,15 @@ void SendSide::launch_ranges(SendOperation& op, nic::SendEntry e, Instant now) {
         const bool read = d.op == nic::SendOp::read;
         const IovView to =
             read ? IovView{op.iov, op.iov_count} : IovView{d.results, d.result_count};
-        d.fetch = module_.device().open_fetch(e.request, flow.handle, to, op.length);
+        nic::SendEntry f;
+        f.op = nic::SendOp::open_fetch;
+        f.request = e.request;
+        f.target = flow.handle;
+        f.iov = to.entries;
+        f.iov_count = static_cast<uint8_t>(to.count);
+        f.length = op.length;
+        f.fetch = &d.fetch;
+        module_.post_send(queue_pair_, f, true, now);
         e.grant = d.fetch;
     }
     if (d.op == nic::SendOp::write && !op.is_inline) op.readers = d.range_count;
@@ -138,7 +146,7 @@ void SendSide::launch_ranges(SendOperation& op, nic::SendEntry e, Instant now) {
         if (d.op == nic::SendOp::atomic) range.order = flow.next_order++;
         e.remote = &range;
         e.length = range.length;
-        module_.post_send(queue_pair_, e, now);
+        module_.post_send(queue_pair_, e, true, now);
     }
 }
 

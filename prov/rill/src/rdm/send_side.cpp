@@ -30,7 +30,7 @@ Status SendSide::begin(SourceId destination, bool remote, SendOperation*& out, I
     uint32_t handle = av_.handle(destination);
     if (handle == AddressVector::kNoHandle) return Status::invalid;
     SendOperation* op = nullptr;
-    if (in_queue_ < module_.config().send_depth && sink_.has_room())
+    if (in_queue_ < module_.config().send_depth && sink_.has_room() && !module_.down())
         op = module_.send_operations().make();
     if (!op) {
         module_.progress(now, false);
@@ -93,9 +93,6 @@ Status SendSide::send(const SendRequest& r, Instant now) {
     e.tag = r.tag;
     e.immediate = r.data;
     e.length = length;
-    e.count = static_cast<uint32_t>(
-        op->is_inline ? length
-                      : std::min<uint64_t>(length, module_.device().unscheduled_limit(handle)));
     e.iov = op->iov;
     e.iov_count = op->iov_count;
     report_in_advance(*op);
@@ -121,17 +118,20 @@ void SendSide::submit(SendOperation& op, const nic::SendEntry& e, bool fence, In
         d.held->push_back({&op, e, fence});
         return;
     }
-    launch(op, e, now);
-    module_.device().flush(now);
+    launch(op, e, false, now);
     module_.want_review();
 }
 
-void SendSide::launch(SendOperation& op, const nic::SendEntry& e, Instant now) {
+void SendSide::launch(SendOperation& op, const nic::SendEntry& e, bool more, Instant now) {
     ++by_handle_[op.flow->handle].active;
     op.launched = true;
-    if (op.remote) return launch_ranges(op, e, now);
+    if (op.remote) {
+        launch_ranges(op, e, now);
+        if (!more) module_.flush(now);
+        return;
+    }
     op.readers = op.is_inline ? 0 : 1;
-    module_.post_send(queue_pair_, e, now);
+    module_.post_send(queue_pair_, e, more, now);
 }
 
 void SendSide::release(Instant now) {
@@ -143,7 +143,7 @@ void SendSide::release_held(Destination& d, Instant now) {
     while (!d.held->empty()) {
         const Held& next = d.held->front();
         if (next.fence && d.active > 0) return;
-        launch(*next.op, next.entry, now);
+        launch(*next.op, next.entry, true, now);
         d.held->pop_front();
     }
     drop_held(d);
@@ -170,7 +170,12 @@ void SendSide::report(const SendOperation& op) {
 void SendSide::retire(Module& module, SendOperation& op) {
     SendFlow& f = *op.flow;
     if (op.launched && f.side) --f.side->by_handle_[f.handle].active;
-    if (op.fetches() && op.launched) module.device().close_fetch(op.remote->fetch);
+    if (op.fetches() && op.launched && !op.remote->fetched) {
+        nic::SendEntry e;
+        e.op = nic::SendOp::close_fetch;
+        e.grant = op.remote->fetch;
+        module.post_send(module.control_queue(), e, true, Instant{});
+    }
     f.operations[op.msg_no - f.base_no] = nullptr;
     while (!f.operations.empty() && !f.operations.front()) {
         f.operations.pop_front();
@@ -205,6 +210,7 @@ void SendSide::on_fetched(Module& module, const nic::CompletionEntry& e) {
     SendOperation* op = module.send_operations().at(e.request);
     if (!op || op->done || !op->fetches() || op->remote->fetch != e.inbound) return;
     op->done = true;
+    op->remote->fetched = true;
     op->status = static_cast<Status>(e.status);
     finish_if_over(module, *op);
 }
@@ -221,7 +227,7 @@ void SendSide::abort(Module& module, SendOperation& op, Instant now) {
     e.target = f.handle;
     e.flow = f.number;
     e.msg_no = op.msg_no;
-    module.post_send(f.side ? f.side->queue_pair_ : nic::kNoQueuePair, e, now);
+    module.post_send(f.side ? f.side->queue_pair_ : module.control_queue(), e, true, now);
 }
 
 void SendSide::on_done(Module& module, SendFlow& flow, uint32_t msg_no, uint32_t count,
@@ -266,7 +272,7 @@ void SendSide::on_grant(Module& module, SendFlow& flow, const nic::CompletionEnt
     g.iov = op->iov;
     g.iov_count = op->iov_count;
     g.grant = e.inbound;
-    module.post_send(flow.side ? flow.side->queue_pair_ : nic::kNoQueuePair, g, now);
+    module.post_send(flow.side ? flow.side->queue_pair_ : module.control_queue(), g, true, now);
 }
 
 void SendSide::forget_destination(uint32_t handle) {
@@ -284,7 +290,7 @@ void SendSide::close(Instant now) {
     for (Destination& d : by_handle_) {
         if (d.held)
             for (const Held& h : *d.held)
-                if (goes_on(*h.op)) launch(*h.op, h.entry, now);
+                if (goes_on(*h.op)) launch(*h.op, h.entry, true, now);
         drop_held(d);
     }
     std::vector<SendFlow*> flows;

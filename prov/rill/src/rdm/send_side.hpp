@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #pragma once
 
-#include "nic/device.hpp"
+#include "nic/entries.hpp"
 #include "rdm/request.hpp"
 #include "util/pool.hpp"
 #include "util/seq.hpp"
@@ -25,7 +25,8 @@ struct RemoteDetails {
     uint8_t range_count = 0;
     uint8_t result_count = 0;
     bool fetches = false;
-    wire::GrantId fetch; // once launched
+    bool fetched = false; // it is over
+    wire::GrantId fetch;  // once launched
     nic::RemoteRange ranges[kRangesMax];
     iovec results[kIovMax]; // of an atomic operation
 };
@@ -118,6 +119,9 @@ public:
 
     // The next send to this destination opens a new flow.
     void forget_destination(uint32_t handle);
+    // The device has forgotten everything: all ends. reset.cpp
+    static void fail_all(Module& module, SendFlow& flow, Status why);
+    void forget_all();
 
     // Static: they serve flows whose endpoint is closed, too.
     static void on_sent(Module& module, SendOperation& op, Status status, Instant now);
@@ -149,7 +153,7 @@ private:
     Status begin(SourceId destination, bool remote, SendOperation*& out, Instant now);
     void copy_in(SendOperation& op, const iovec* iov, size_t count, uint64_t length);
     void submit(SendOperation& op, const nic::SendEntry& e, bool fence, Instant now);
-    void launch(SendOperation& op, const nic::SendEntry& e, Instant now);
+    void launch(SendOperation& op, const nic::SendEntry& e, bool more, Instant now);
     void launch_ranges(SendOperation& op, nic::SendEntry e, Instant now);
     void report_in_advance(SendOperation& op);
     void report(const SendOperation& op);

@@ -16,7 +16,7 @@ void ReceiveSide::join(const AddressVector& av, CompletionSink& sink) {
 void ReceiveSide::leave(uint32_t queue_pair, CompletionSink& sink, Instant now) {
     const bool is_shared = queue_pair != queue_pair_; // what is posted stays
     module_.for_each_flow([&](ReceiveFlow& f) {
-        if (f.side != this || module_.device().flow(f.slot)->queue_pair != queue_pair) return;
+        if (f.side != this || f.queue_pair != queue_pair) return;
         f.ended = false; // the flow itself goes below
         while (Arrival* a = f.arrivals.front()) {
             const bool untold = !a->noticed && !a->aborted && is_ok(a->failed);

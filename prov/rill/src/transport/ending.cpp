@@ -119,6 +119,18 @@ void Transport::receive_farewell_ack(Context& context, const Arrival& arrival, I
     answer_unknown(arrival, now); // "I do not know that context" is what they wait for
 }
 
+void Transport::reset(Instant now) {
+    start_pass(now);
+    std::vector<Context*> all;
+    contexts_.for_each([&](Context& context) {
+        const bool answers = context.state_ > State::opening && context.state_ < State::leaving;
+        if (answers) send_control(context, wire::PacketType::farewell, 0, now);
+        all.push_back(&context);
+    });
+    for (Context* context : all) // the first of a peer's takes the others along
+        end(*context, Status::gone, now);
+}
+
 void Transport::farewell_answered(Context& context) {
     if (context.farewell_answered_) return;
     context.farewell_answered_ = true;

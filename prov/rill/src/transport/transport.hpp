@@ -129,6 +129,9 @@ public:
     // are over. After it nothing is sent any more.
     void leave(Instant now);
     bool left(Instant now) const;
+    // Every context ends now, as if its peer had taken leave. The peers are told once; who does not
+    // hear it is told that the context is unknown when it sends.
+    void reset(Instant now);
 
     const wire::DeviceId& device_id() const { return device_id_; }
     // For statistics.
