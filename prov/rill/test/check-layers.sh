@@ -1,6 +1,7 @@
 #!/bin/sh
 # The arrows between the rooms, held to: fails on an #include that goes against them, and on what
-# only some rooms may touch (libfabric's headers, the environment, extern "C", clocks).
+# only some rooms may touch (libfabric's headers, the environment, extern "C", clocks). Likewise the
+# line between host and device: above the device, rdm and fi know registers, queues and memory.
 # First it convinces itself that it can fail.
 #
 #   check-layers.sh [TREE]      TREE holds prov/rill and fabtests; default: this script's own
@@ -21,7 +22,7 @@ look() {
         may["transport"] = "util wire obs"
         may["link"] = "util wire obs"
         may["nic"] = "util wire obs transport dedup"
-        may["rdm"] = "util wire obs transport dedup nic"
+        may["rdm"] = "util wire obs dedup nic"
         may["fi"] = "util wire obs transport dedup nic link rdm"
         may["sim"] = "util wire obs transport dedup nic rdm"
         may["fabtests"] = ""
@@ -30,6 +31,15 @@ look() {
             allowed[room, room] = 1
             for (i = 1; i <= n; i++) allowed[room, list[i]] = 1
         }
+    }
+    # Headers of nic that say what a host sees, and those that describe without acting.
+    function on_the_line(path) { return path ~ /^nic\/(bus|registers|admin|entries)\.hpp$/ }
+    function host_may(path) {
+        if (on_the_line(path) || path == "nic/config_dump.hpp") return 1
+        if (room != "fi") return 0
+        # The engine plugs the card in; the rest of fi chooses a type, and knows which atomics are.
+        return path ~ /^nic\/(atomic_ops|device_type|shipped_types)\.hpp$/ ||
+               (path == "nic/card.hpp" && FILENAME ~ /src\/fi\/engine\.[ch]pp$/)
     }
     function bad(what) {
         printf "%s:%d: %s\n", FILENAME, FNR, what
@@ -75,11 +85,18 @@ look() {
                     bad("include as \"room/file\", not \"" path "\"")
                 else if (target in may && !((room, target) in allowed))
                     bad(room " may not include from " target ": " path)
+                if (target == "nic" && (room == "rdm" || room == "fi") && !host_may(path))
+                    bad(room " is on the host\047s side and may not include " path)
+                if (target == "nic" && on_the_line(room "/" part[n]) && !on_the_line(path))
+                    bad("a header on the line between host and device includes " path)
                 if (target == "rdma" && room != "fi" && room != "fabtests")
                     bad("only fi may include libfabric: " path)
             }
             next
         }
+        if ((room == "rdm" || room == "fi") && FILENAME !~ /src\/fi\/engine\.[ch]pp$/ &&
+            text ~ /nic::(Device|Function|Adapter|Card|QueuePair|CompletionRing)([^A-Za-z0-9_]|$)/)
+            bad(room " reaches over the line into the device")
         if (room == "fi" || room == "fabtests") next
         if (text ~ /(^|[^A-Za-z0-9_])(secure_)?getenv[ \t]*\(/)
             bad(room " reads the environment; only fi may")
@@ -131,6 +148,19 @@ expect 1 prov/rill/src/transport/a.cpp '#include "dedup/engine.hpp"'
 expect 1 prov/rill/src/link/a.cpp '#include "transport/context.hpp"'
 expect 0 prov/rill/src/rdm/a.cpp '#include "wire/packet.hpp"'
 expect 1 prov/rill/src/rdm/a.cpp '#include "fi/domain.hpp"'
+expect 1 prov/rill/src/rdm/a.cpp '#include "transport/context.hpp"'
+expect 0 prov/rill/src/rdm/a.cpp '#include "nic/entries.hpp"'
+expect 1 prov/rill/src/rdm/a.cpp '#include "nic/device.hpp"'
+expect 1 prov/rill/src/rdm/a.cpp '#include "nic/card.hpp"'
+expect 1 prov/rill/src/rdm/a.cpp 'void f(nic::Device& d);'
+expect 0 prov/rill/src/rdm/a.cpp 'void f(nic::DeviceType& d);'
+expect 0 prov/rill/src/fi/engine.hpp '#include "nic/card.hpp"'
+expect 0 prov/rill/src/fi/engine.cpp 'nic::Device& d = card_->device();'
+expect 1 prov/rill/src/fi/domain.cpp '#include "nic/card.hpp"'
+expect 1 prov/rill/src/fi/domain.cpp 'nic::Device* d;'
+expect 0 prov/rill/src/fi/a.cpp '#include "nic/atomic_ops.hpp"'
+expect 1 prov/rill/src/nic/entries.hpp '#include "nic/device.hpp"'
+expect 0 prov/rill/src/nic/entries.hpp '#include "nic/admin.hpp"'
 expect 1 prov/rill/src/obs/a.cpp '#include "nic/nic.hpp"'
 expect 0 prov/rill/src/fi/a.cpp '#include "link/udp.hpp"'
 expect 1 prov/rill/src/fi/a.cpp '#include "sim/world.hpp"'
