@@ -66,6 +66,10 @@ struct SendWork : ListHook<OutboxTag> {
         case SendOp::grant:
         case SendOp::done:
         case SendOp::answer: return false;
+        case SendOp::watch: // never become work
+        case SendOp::watch_flow:
+        case SendOp::open_fetch:
+        case SendOp::close_fetch: return false;
         }
         return false;
     }

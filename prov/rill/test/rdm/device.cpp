@@ -102,9 +102,8 @@ void break_under_traffic(const std::function<void(Machine&, Instant)>& break_it)
 } // namespace
 
 Test(device, reset_under_traffic_by_the_host) {
-    break_under_traffic([](Machine& m, Instant now) {
-        cr_assert(is_ok(m.module.reset_device(now)));
-    });
+    break_under_traffic(
+        [](Machine& m, Instant now) { cr_assert(is_ok(m.module.reset_device(now))); });
 }
 
 Test(device, reset_under_traffic_by_a_function_level_reset) {
@@ -113,15 +112,15 @@ Test(device, reset_under_traffic_by_a_function_level_reset) {
         uint32_t express = 0x34, v = 0;
         cr_assert(is_ok(config.access({0, 0x34, 1, false, 0}, now, express)));
         for (;;) { // along the capabilities to PCI Express
-            cr_assert(is_ok(config.access({0, static_cast<uint16_t>(express), 2, false, 0}, now, v)));
+            cr_assert(
+                is_ok(config.access({0, static_cast<uint16_t>(express), 2, false, 0}, now, v)));
             if ((v & 0xff) == 0x10) break;
             express = v >> 8;
             cr_assert_neq(express, 0u);
         }
-        cr_assert(is_ok(config.access(
-            {0, static_cast<uint16_t>(express + nic::pci::kDeviceControl), 2, true,
-             nic::pci::kFunctionReset},
-            now, v)));
+        cr_assert(is_ok(config.access({0, static_cast<uint16_t>(express + nic::pci::kDeviceControl),
+                                       2, true, nic::pci::kFunctionReset},
+                                      now, v)));
     });
 }
 

@@ -43,8 +43,7 @@ struct Slot {
 
 // The whole: one endpoint on a device, at port 4000.
 struct Machine : Slot {
-    Machine(Net& net, uint8_t host)
-        : Slot(net, host), module({}, card.bus(), log), peers(module) {
+    Machine(Net& net, uint8_t host) : Slot(net, host), module({}, card.bus(), log), peers(module) {
         endpoint = open(4000);
     }
     ~Machine() { endpoint->close(net.now); }
