@@ -61,7 +61,7 @@ class Bus {
 public:
     virtual ~Bus() = default;
     virtual ConfigPort& config() = 0;
-    virtual FunctionPort* port(uint16_t function) = 0; // null: not there now
+    virtual FunctionPort* port(uint16_t function) = 0;        // null: not there now
     virtual void connect_interrupts(InterruptSink* sink) = 0; // null: nowhere
 };
 
