@@ -3,6 +3,7 @@
 
 #include "fi/domain.hpp"
 #include "fi/errors.hpp"
+#include "nic/admin.hpp"
 #include "nic/bus.hpp"
 #include "nic/device_type.hpp"
 #include "nic/registers.hpp"
@@ -74,6 +75,7 @@ constexpr Feature kFeatures[] = {
     {"device_memory", negotiated<nic::kFeatureDeviceMemory>},
     {"statistics", negotiated<nic::kFeatureStatistics>},
     {"async_events", negotiated<nic::kFeatureAsyncEvents>},
+    {"moderation", negotiated<nic::kFeatureModeration>},
     {"functions", functions},
     {"virtual_functions_max",
      [](Engine& e) { return uint64_t{e.device_type().virtual_functions()}; }},

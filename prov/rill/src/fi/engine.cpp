@@ -64,7 +64,7 @@ int Engine::open(const Settings& settings, const Options& options, std::unique_p
         return -FI_EIO;
     }
     engine->card_ = std::make_unique<nic::Card>(card_config(settings), engine->outer_link(), secret,
-                                                engine->counters_, fabric_log());
+                                                *engine->counters_, fabric_log());
     engine->module_ = std::make_unique<rdm::Module>(module_config(settings, options.send_depth),
                                                     engine->card_->bus(), fabric_log());
     engine->statistics_ = settings.number(TunableId::stats) != 0;

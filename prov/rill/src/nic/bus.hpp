@@ -15,6 +15,10 @@
 
 namespace rill::nic {
 
+namespace pci {
+inline constexpr size_t kConfigBytes = 4096; // of a function's configuration space
+}
+
 // One read or write of configuration space.
 struct ConfigAccess {
     uint16_t function = 0; // number within the device; 0: the physical function

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #pragma once
 
+#include "nic/bus.hpp"
 #include "nic/device_type.hpp"
 
 #include <array>
@@ -11,7 +12,6 @@ namespace rill::nic {
 // Offsets in configuration space and bits of them that have effects here. Names and values are those
 // of the PCI Express Base Specification 4.0 and of the SR-IOV chapter in it.
 namespace pci {
-inline constexpr size_t kConfigBytes = 4096;
 inline constexpr uint16_t kVendorId = 0x00;
 inline constexpr uint16_t kDeviceId = 0x02;
 inline constexpr uint16_t kCommand = 0x04;

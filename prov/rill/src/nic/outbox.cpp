@@ -171,6 +171,10 @@ bool put_small(transport::Outgoing& p, size_t limit, const SendWork& w) {
         if (w.remote == 0) p.to_endpoint_port = true;
         return true;
     }
+    case SendOp::watch:
+    case SendOp::watch_flow:
+    case SendOp::open_fetch:
+    case SendOp::close_fetch: break; // between host and device: no work comes of them
     }
     return false;
 }
