@@ -158,7 +158,7 @@ int Domain::open(Fabric& fabric, const fi_info& info, fid_domain** out, void* co
         return -FI_EINVAL;
     }
     Engine::Options options;
-    options.interface = place.interface;
+    options.interfaces = place.interfaces;
     options.automatic = info.domain_attr->data_progress == FI_PROGRESS_AUTO;
     options.code_point = code_point_of(traffic_class_of(fabric.api_version(), info));
     options.send_depth = info.tx_attr ? info.tx_attr->size : 0;

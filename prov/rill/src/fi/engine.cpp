@@ -51,11 +51,11 @@ void leave_behind(const void* object) {
 
 } // namespace
 
-Engine::Engine(const link::Interface& interface, bool automatic)
-    : interface_(interface), housekeeper_(*this, automatic) {}
+Engine::Engine(const std::vector<link::Interface>& interfaces, bool automatic)
+    : interfaces_(interfaces), housekeeper_(*this, automatic) {}
 
 int Engine::open(const Settings& settings, const Options& options, std::unique_ptr<Engine>& out) {
-    std::unique_ptr<Engine> engine(new Engine(options.interface, options.automatic));
+    std::unique_ptr<Engine> engine(new Engine(options.interfaces, options.automatic));
     if (settings.number(TunableId::observe)) engine->open_export(settings);
     if (const int failed = engine->open_link(settings, options.code_point)) return failed;
     SipKey secret;
@@ -81,8 +81,10 @@ int Engine::open(const Settings& settings, const Options& options, std::unique_p
 // Whoever cannot be looked at works all the same.
 void Engine::open_export(const Settings& settings) {
     std::string error;
-    exporter_ =
-        obs::Exporter::open(export_directories(), {settings.device.name, interface_.name}, error);
+    std::string names;
+    for (const link::Interface& i : interfaces_)
+        names += (names.empty() ? "" : ",") + i.name;
+    exporter_ = obs::Exporter::open(export_directories(), {settings.device.name, names}, error);
     if (exporter_) {
         counters_ = &exporter_->counters();
         return;
@@ -106,21 +108,22 @@ void Engine::publish(Instant now) {
 
 int Engine::open_link(const Settings& settings, uint8_t code_point) {
     link::UdpConfig config;
-    config.local = interface_.address.with_port(0);
     config.ports = settings.ports;
     ports_ = link::to_string(settings.ports);
-    config.interface = interface_.name;
     config.rcvbuf_bytes = static_cast<size_t>(settings.number(TunableId::rcvbuf));
     config.paths = static_cast<uint16_t>(settings.number(TunableId::paths));
     config.code_point = code_point;
     config.log = link_log();
+    std::vector<link::NicLinks::Nic> nics;
+    for (const link::Interface& i : interfaces_)
+        nics.push_back({i.address.with_port(0), i.name});
     std::string error;
-    const Status status = link::UdpLink::open(config, *counters_, udp_, error);
+    const Status status = link::NicLinks::open(config, nics, *counters_, udp_, error);
     if (!is_ok(status)) {
         warn(FI_LOG_DOMAIN, error);
         return status == Status::not_found ? -FI_ENODEV : result_of(status);
     }
-    if (settings.number(TunableId::shm)) shm_ = link::shm::ShmLink::open(*udp_, *counters_);
+    if (settings.number(TunableId::shm)) shm_ = link::shm::ShmLink::open(udp_->link(), *counters_);
     if (settings.impairment.any())
         impaired_ =
             std::make_unique<link::ImpairedLink>(outer_link(), settings.impairment, *counters_);
@@ -130,7 +133,7 @@ int Engine::open_link(const Settings& settings, uint8_t code_point) {
 wire::Link& Engine::outer_link() {
     if (impaired_) return *impaired_;
     if (shm_) return *shm_;
-    return *udp_;
+    return udp_->link();
 }
 
 Engine::~Engine() {
@@ -201,18 +204,23 @@ void Engine::abandon(std::unique_ptr<rdm::AddressVector> peers) {
     leave_behind(peers.release());
 }
 
+// One line for each path that something was sent on, by its addresses; what came is counted by the
+// numbers that the peer gave its paths.
 void Engine::print_paths() {
-    const std::string local = wire::to_string(udp_->data_address());
+    wire::Link& link = udp_->link();
     card_->device().transport().for_each_context([&](const transport::Context& c) {
-        const std::string peer = wire::to_string(c.data_address());
         for (size_t i = 0; i < std::max(c.tx_paths(), c.rx_paths()); ++i) {
-            const auto tx = [&](auto field) { return i < c.tx_paths() ? c.tx_path(i).*field : 0; };
+            const bool sends = i < c.tx_paths();
+            const size_t nic = sends ? c.tx_path(i).way.nic : 0;
+            const wire::Address& remote = sends ? c.remote(c.tx_path(i)) : c.data_address();
+            const auto tx = [&](auto field) { return sends ? c.tx_path(i).*field : 0; };
             const auto rx = [&](auto field) { return i < c.rx_paths() ? c.rx_path(i).*field : 0; };
             std::fprintf(stderr,
                          "rill:path %s %s %zu tx_packets %" PRIu64 " tx_bytes %" PRIu64
                          " tx_retransmits %" PRIu64 " rx_packets %" PRIu64 " rx_bytes %" PRIu64
                          "\n",
-                         local.c_str(), peer.c_str(), i, tx(&transport::Path::tx_packets),
+                         wire::to_string(link.nic_address(nic)).c_str(),
+                         wire::to_string(remote).c_str(), i, tx(&transport::Path::tx_packets),
                          tx(&transport::Path::tx_bytes), tx(&transport::Path::tx_retransmits),
                          rx(&transport::RxPath::rx_packets), rx(&transport::RxPath::rx_bytes));
         }

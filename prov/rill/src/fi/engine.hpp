@@ -9,8 +9,8 @@
 #include "link/clock.hpp"
 #include "link/impaired_link.hpp"
 #include "link/interfaces.hpp"
+#include "link/nic_links.hpp"
 #include "link/shm/shm_link.hpp"
-#include "link/udp_link.hpp"
 #include "nic/card.hpp"
 #include "obs/counters.hpp"
 #include "obs/exporter.hpp"
@@ -32,7 +32,7 @@ namespace rill::fi {
 class Engine {
 public:
     struct Options {
-        link::Interface interface;
+        std::vector<link::Interface> interfaces; // at least one; endpoints are at the first
         bool automatic = false; // progress
         size_t send_depth = 0;  // operations in flight that endpoints are promised
         uint8_t code_point = 0; // differentiated services, of every packet
@@ -48,7 +48,7 @@ public:
     nic::Bus& bus() { return card_->bus(); } // where the module finds its device
     const nic::DeviceType& device_type() const { return card_->adapter().type(); }
     const obs::Counters& counters() const { return *counters_; }
-    const link::Interface& interface() const { return interface_; }
+    const link::Interface& interface() const { return interfaces_.front(); } // of its endpoints
     const std::string& ports() const { return ports_; } // what FI_RILL_PORT_RANGE allows
     Housekeeper& housekeeper() { return housekeeper_; }
     Ownership& ownership() { return ownership_; }
@@ -83,7 +83,7 @@ public:
 
 private:
     friend class Housekeeper;
-    Engine(const link::Interface& interface, bool automatic);
+    Engine(const std::vector<link::Interface>& interfaces, bool automatic);
 
     wire::Link& outer_link();
     void open_export(const Settings& settings);
@@ -100,13 +100,13 @@ private:
     Instant last_look_{}; // at the endpoints' ports
     ProcessMark mark_ = ProcessMark::current();
 
-    link::Interface interface_;
+    std::vector<link::Interface> interfaces_;
     std::string ports_;
     bool statistics_ = false;
     std::unique_ptr<obs::Exporter> exporter_; // null: nobody may look
     obs::Counters own_counters_;
     obs::Counters* counters_ = &own_counters_; // or the exporter's
-    std::unique_ptr<link::UdpLink> udp_;
+    std::unique_ptr<link::NicLinks> udp_;
     std::unique_ptr<link::shm::ShmLink> shm_;
     std::unique_ptr<link::ImpairedLink> impaired_;
     std::unique_ptr<nic::Card> card_; // what the module drives, over its bus

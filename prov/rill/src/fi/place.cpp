@@ -79,10 +79,14 @@ std::string known_interfaces() {
     return text.empty() ? "none" : text;
 }
 
+// Whether a domain of that name has the interface.
+bool is_named(const std::string& domain, const std::string& interface) {
+    return ("," + domain + ",").find("," + interface + ",") != std::string::npos;
+}
+
 // The interfaces that may be used at all, in the order of preference of the administrator.
 int list(const fi_info* hints, const Settings& settings, const Wish& wish, Interfaces& out) {
     const char* domain = hints && hints->domain_attr ? hints->domain_attr->name : nullptr;
-    const char* fabric = hints && hints->fabric_attr ? hints->fabric_attr->name : nullptr;
     std::string selection = settings.interface();
     const bool by_us = selection.empty();
     // Interfaces that are left out by default may still be named.
@@ -99,9 +103,18 @@ int list(const fi_info* hints, const Settings& settings, const Wish& wish, Inter
     }
     std::erase_if(out, [&](const link::Interface& i) {
         return (wish.family != wire::Family::none && i.address.family != wish.family) ||
-               (domain && i.name != domain) || (fabric && network_name(i) != fabric);
+               (domain && !is_named(domain, i.name));
     });
     return out.empty() ? no("no interface fits names and address format") : 0;
+}
+
+// Those whose endpoints would be in the fabric asked for.
+Interfaces in_fabric(const Interfaces& all, const fi_info* hints) {
+    const char* fabric = hints && hints->fabric_attr ? hints->fabric_attr->name : nullptr;
+    Interfaces out;
+    for (const link::Interface& i : all)
+        if (!fabric || network_name(i) == fabric) out.push_back(i);
+    return out;
 }
 
 bool in_network(const link::Interface& i, const wire::Address& a) {
@@ -159,6 +172,21 @@ const link::Interface& pick_by_destination(const Interfaces& all, const wire::Ad
     return found ? *found : best(all);
 }
 
+// All that a domain uses: one address of each interface, in the family of the first. The loopback
+// stands alone, and so does an address that the program named without a domain.
+Interfaces beside(const Interfaces& all, const link::Interface& first, const Wish& wish,
+                  const fi_info* hints) {
+    Interfaces out = {first};
+    const bool named = hints && hints->domain_attr && hints->domain_attr->name;
+    if (first.is_loopback || (wish.source.valid() && !is_wildcard(wish.source) && !named))
+        return out;
+    for (const link::Interface& i : all)
+        if (!i.is_loopback && i.address.family == first.address.family &&
+            std::ranges::none_of(out, [&](const auto& o) { return o.name == i.name; }))
+            out.push_back(i);
+    return out;
+}
+
 } // namespace
 
 std::string network_name(const link::Interface& interface) {
@@ -172,20 +200,30 @@ std::string network_name(const link::Interface& interface) {
     return link::host_text(network) + "/" + std::to_string(bits);
 }
 
+std::string domain_name(const Place& place) {
+    std::string name;
+    for (const link::Interface& i : place.interfaces)
+        name += (name.empty() ? "" : ",") + i.name;
+    return name;
+}
+
 int find_place(const char* node, const char* service, uint64_t flags, const fi_info* hints,
                const Settings& settings, Place& out) {
     Wish wish;
     if (const int failed = read_wish(node, service, flags, hints, wish)) return failed;
     Interfaces all;
     if (const int failed = list(hints, settings, wish, all)) return failed;
+    const Interfaces eligible = in_fabric(all, hints);
+    if (eligible.empty()) return no("no interface in that fabric");
     Place place;
     if (wish.source.valid() && !is_wildcard(wish.source)) {
-        if (const int failed = pick_by_source(all, wish.source, place.interface)) return failed;
+        if (const int failed = pick_by_source(eligible, wish.source, place.interface)) return failed;
     } else if (wish.destination.valid()) {
-        place.interface = pick_by_destination(all, wish.destination);
+        place.interface = pick_by_destination(eligible, wish.destination);
     } else {
-        place.interface = best(all);
+        place.interface = best(eligible);
     }
+    place.interfaces = beside(all, place.interface, wish, hints);
     place.source = place.interface.address.with_port(wish.source.port);
     place.destination = wish.destination;
     out = std::move(place);

@@ -41,6 +41,11 @@ public:
     size_t max_packet_bytes(const wire::Address& to) const override {
         return inner_.max_packet_bytes(to);
     }
+    size_t nics() const override { return inner_.nics(); }
+    wire::Address nic_address(size_t nic) const override { return inner_.nic_address(nic); }
+    size_t packet_bytes_from(size_t nic, const wire::Address& to) const override {
+        return inner_.packet_bytes_from(nic, to);
+    }
     uint16_t paths() const override { return inner_.paths(); }
     size_t receive_buffer_bytes() const override { return inner_.receive_buffer_bytes(); }
     size_t charge_bytes(size_t packet_bytes) const override {

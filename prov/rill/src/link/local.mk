@@ -5,6 +5,7 @@ rill_core_sources += \
 	%D%/impaired_link.cpp %D%/impaired_link.hpp \
 	%D%/interfaces.cpp %D%/interfaces.hpp \
 	%D%/log.hpp \
+	%D%/nic_links.cpp %D%/nic_links.hpp \
 	%D%/route.cpp %D%/route.hpp \
 	%D%/shm/channel.cpp %D%/shm/channel.hpp \
 	%D%/shm/rendezvous.cpp %D%/shm/rendezvous.hpp \

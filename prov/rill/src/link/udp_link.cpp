@@ -381,6 +381,11 @@ size_t UdpLink::max_packet_bytes(const Address& to) const {
     return std::min(unfragmented_bytes(to), small ? kPacketBytesSmall : kPacketBytesLarge);
 }
 
+size_t UdpLink::packet_bytes_from(size_t, const Address& to) const {
+    if (to.family != config_.local.family) return 0;
+    return route_mtu(config_.local, config_.interface, to) ? max_packet_bytes(to) : 0;
+}
+
 // The kernel charges the descriptor of the packet and the memory behind it, which is allocated in
 // powers of two up to 16 KiB and in pages beyond: the figures of docs/link.md, rounded up. Never
 // less than what it charged on loopback for a packet alone; in a coalesced train it is less.

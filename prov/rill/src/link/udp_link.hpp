@@ -50,6 +50,7 @@ public:
     void close_port(wire::PortId id) override;
     wire::Address data_address() const override { return data().address(); }
     size_t max_packet_bytes(const wire::Address& to) const override;
+    size_t packet_bytes_from(size_t, const wire::Address& to) const override;
     uint16_t paths() const override { return static_cast<uint16_t>(1 + entropy_.size()); }
     size_t receive_buffer_bytes() const override { return data().receive_buffer_bytes(); }
     size_t charge_bytes(size_t packet_bytes) const override;

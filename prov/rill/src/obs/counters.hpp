@@ -54,6 +54,9 @@ namespace rill::obs {
     X(remote_refused, "accesses of peers refused for their key, range, rights or memory")          \
     X(contexts_opened, "transport contexts opened by us")                                          \
     X(contexts_accepted, "transport contexts opened by peers")                                     \
+    X(paths_suspected, "paths asked because they swallowed packets or could not be sent on")       \
+    X(paths_down, "paths that did not answer then")                                                \
+    X(paths_up, "paths that answered, first or again")                                             \
     X(peers_unreachable, "peers that never answered")                                              \
     X(peers_dead, "peers declared dead after contact")                                             \
     X(peers_gone, "peers that took leave")                                                         \

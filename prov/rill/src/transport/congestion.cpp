@@ -25,10 +25,10 @@ void CongestionWindow::set_packet_bytes(size_t packet_bytes) {
     bytes_ = std::max(bytes_, 2 * packet_bytes);
 }
 
-void CongestionWindow::acked(size_t bytes, bool limited) {
+void CongestionWindow::acked(size_t bytes, bool limited, size_t coupled) {
     if (!limited || bytes_ >= ceiling_) return;
     size_t step = std::max<size_t>(packet_bytes_, kIncrease);
-    bytes_ += slow_start() ? bytes : std::max<size_t>(1, step * bytes / bytes_);
+    bytes_ += slow_start() ? bytes : std::max<size_t>(1, step * bytes / std::max(bytes_, coupled));
     bytes_ = std::min(bytes_, std::max<size_t>(ceiling_, 2 * packet_bytes_));
 }
 
@@ -51,6 +51,13 @@ void CongestionWindow::lost(Instant sent, Instant now, Loss kind) {
 void CongestionWindow::marked(Instant now, Duration srtt) {
     if (now - cut_at_ < srtt) return;
     cut(bytes_ / 10 * 7, now);
+}
+
+void CongestionWindow::delayed(Instant now, Duration srtt, Duration target) {
+    if (now - cut_at_ < srtt) return;
+    // In proportion, as Swift does (Kumar et al., SIGCOMM 2020), at most by half.
+    size_t fits = bytes_ * static_cast<size_t>(target.count()) / static_cast<size_t>(srtt.count());
+    cut(std::max(fits, bytes_ / 2), now);
 }
 
 void CongestionWindow::timed_out(Instant now) {

@@ -23,7 +23,11 @@ public:
     bool slow_start() const { return bytes_ < threshold_; }
 
     // `limited`: the window was what held the sender back; an unused window does not grow.
-    void acked(size_t bytes, bool limited);
+    // `coupled`: the windows that may share a bottleneck with this one, itself included, in bytes:
+    // together they grow as one (RFC 6356). 0: it is alone.
+    void acked(size_t bytes, bool limited, size_t coupled = 0);
+    // Its path is so much slower than the others that its packets would hold up theirs.
+    void delayed(Instant now, Duration srtt, Duration target);
     // `sent` is when the packet left: what left before the last cut says nothing new.
     void lost(Instant sent, Instant now, Loss kind);
     void marked(Instant now, Duration srtt);

@@ -14,14 +14,12 @@ constexpr Duration kLagKept = std::chrono::seconds(30);
 constexpr Duration kLagMax = std::chrono::milliseconds(100);
 constexpr int kPrompt = 4; // round trips within which a probe is answered by a peer that runs
 constexpr Duration kIdle = std::chrono::seconds(1);
-constexpr uint16_t kActivePathsMax = 16;
 constexpr uint32_t kUnprovenFactor = 3; // what an address may be sent, per byte that came from it
 } // namespace
 
 Context::Context(uint32_t id, uint64_t token, Psn first, size_t packet_bytes)
     : id_(id), first_psn_(first.raw()), token_(token),
-      packet_bytes_(static_cast<uint32_t>(packet_bytes)), window_(first),
-      congestion_(packet_bytes) {}
+      packet_bytes_(static_cast<uint32_t>(packet_bytes)), window_(first) {}
 
 size_t Context::record_limit() const {
     return std::min<size_t>({packet_bytes_, peer_packet_max_, kPacketHalvedTo}) - kOverheadMax;
@@ -43,13 +41,13 @@ size_t Context::packet_bytes(const wire::Link& link) const {
     return bytes;
 }
 
-bool Context::may_send(size_t bytes, size_t charge) const {
+bool Context::may_send(const Path& path, size_t bytes, size_t charge) const {
     if (state_ == State::accepted && !address_proven_ &&
         unproven_tx_ + bytes > uint64_t{kUnprovenFactor} * unproven_rx_)
         return false;
     if (in_flight_packets_ == 0) return true;
     if (backoff_ > 1) return false; // silence: one packet at a time finds out whether it is over
-    if (in_flight_bytes_ + bytes > congestion_.bytes()) return false;
+    if (!path.takes(bytes)) return false;
     if (!credit_known_) return in_flight_bytes_ + bytes <= initial_window_;
     return in_flight_charge_ + charge <= credit_;
 }
@@ -57,11 +55,12 @@ bool Context::may_send(size_t bytes, size_t charge) const {
 // An acknowledgement that frees one packet must not draw one packet: trains would never form again
 // (RFC 813's silly windows). So while more is out, a quarter of the window or a whole train waits
 // to be free.
-bool Context::may_send_train(size_t bytes, size_t charge) const {
-    if (in_flight_packets_ == 0 || !credit_known_ || backoff_ > 0) return may_send(bytes, charge);
-    size_t packets = std::min({wire::kTrainBytesMax, congestion_.bytes() / 4}) / bytes;
+bool Context::may_send_train(const Path& path, size_t bytes, size_t charge) const {
+    if (in_flight_packets_ == 0 || !credit_known_ || backoff_ > 0)
+        return may_send(path, bytes, charge);
+    size_t packets = std::min({wire::kTrainBytesMax, path.window.bytes() / 4}) / bytes;
     packets = std::max<size_t>(std::min(packets, credit_ / 4 / charge), 1);
-    return may_send(packets * bytes, packets * charge);
+    return may_send(path, packets * bytes, packets * charge);
 }
 
 bool Context::acks_are_due(uint32_t least) const {
@@ -72,55 +71,48 @@ bool Context::drained() const {
     return window_.empty() && !blocked_ && !held_ && !lazy_ && !ListHook<ReadyTag>::linked();
 }
 
-const wire::Address& Context::destination(const Outgoing& packet) const {
-    if (state_ <= State::opening) return endpoint_;
-    if (packet.to_endpoint_port && endpoint_.valid() && !endpoint_refused_) return endpoint_;
-    return data_;
+bool Context::to_endpoint(const Outgoing& packet) const {
+    return packet.to_endpoint_port && endpoint_.valid() && !endpoint_refused_;
+}
+
+const wire::Address& Context::destination(const Outgoing& packet, const Path& path) const {
+    if (state_ <= State::opening || to_endpoint(packet)) return endpoint_;
+    return remote(path);
 }
 
 Path& Context::path(uint16_t number) {
-    while (paths_.size() <= number)
-        paths_.push_back(std::make_unique<Path>());
+    while (paths_.size() <= number) {
+        const auto entropy = static_cast<uint16_t>(paths_.size());
+        paths_.push_back(std::make_unique<Path>(Path::Way{0, 0, entropy}, packet_bytes_));
+    }
     return *paths_[number];
 }
 
-// As many paths as the window has trains, in turn; one that has lost or marked packets is passed
-// over while a better one exists. With little in flight it stays on one path, whose socket and
-// whose receiver's coalescing are warm.
-uint16_t Context::choose_path(const Outgoing& first, Instant now) {
-    if (path_limit_ == 1) return 0;
-    size_t trains = in_flight_bytes_ / wire::kTrainBytesMax;
-    uint16_t active = static_cast<uint16_t>(
-        std::clamp<size_t>(trains, 1, std::min(path_limit_, kActivePathsMax)));
-    bool again = first.transmissions > 0;
-    uint16_t start = active > 1 || again ? static_cast<uint16_t>(path_ + 1) : path_;
-    auto best_of = [&](uint16_t count, uint32_t& best_penalty) {
-        uint16_t best = 0;
-        best_penalty = UINT32_MAX;
-        for (uint16_t i = 0; i < count && best_penalty > 0; ++i) {
-            uint16_t number = static_cast<uint16_t>((start + i) % count);
-            uint32_t penalty = path(number).penalty(now);
-            if (again && number == first.path) penalty += static_cast<uint32_t>(Blame::timeout);
-            if (penalty >= best_penalty) continue;
-            best = number;
-            best_penalty = penalty;
-        }
-        return best;
-    };
-    uint32_t penalty;
-    uint16_t best = best_of(active, penalty);
-    if (penalty > 0) best = best_of(path_limit_, penalty);
-    return best;
+size_t Context::congestion_window_bytes() const {
+    size_t bytes = 0;
+    for (auto& path : paths_)
+        bytes += path->window.bytes();
+    return bytes;
 }
 
-// How long a train takes at the present rate.
-Duration Context::train_time() const {
-    if (!rtt_.valid()) return Duration::zero();
-    return rtt_.srtt() * static_cast<int64_t>(wire::kTrainBytesMax) /
-           static_cast<int64_t>(std::max(congestion_.bytes(), wire::kTrainBytesMax));
+size_t Context::coupled_bytes(const Path& path) const {
+    size_t bytes = 0;
+    for (auto& other : paths_)
+        if (other->way.nic == path.way.nic && other->in_flight_bytes + other->acked_bytes > 0)
+            bytes += other->window.bytes();
+    return bytes;
+}
+
+Duration Context::least_srtt() const {
+    Duration least = Duration::max();
+    for (auto& path : paths_)
+        if (path->in_flight_bytes > 0 && path->rtt.valid())
+            least = std::min(least, path->rtt.srtt());
+    return least;
 }
 
 void Context::left_flight(Outgoing& packet) {
+    path(packet.path).in_flight_bytes -= packet.wire_bytes;
     in_flight_bytes_ -= packet.wire_bytes;
     in_flight_charge_ -= packet.charge_bytes;
     --in_flight_packets_;
@@ -196,9 +188,18 @@ Instant Context::data_deadline(const Timing& t) const {
 Instant Context::reorder_deadline() {
     Instant at = kNever;
     if (in_flight_packets_ == 0 || !sends_records(state_)) return at;
-    Duration train = train_time();
     for (auto& path : paths_)
-        at = std::min(at, path->reorder_deadline(train));
+        at = std::min(at, path->reorder_deadline(path->train_time()));
+    return at;
+}
+
+// Paths are asked after, and addresses told, while there is something to send.
+Instant Context::path_deadline() const {
+    if (state_ != State::established) return kNever;
+    Instant at = ways_ ? ways_->announce_at : kNever;
+    if (path_limit_ == 1 || window_.empty()) return at;
+    for (auto& path : paths_)
+        at = std::min(at, path->health.next_probe());
     return at;
 }
 
@@ -233,7 +234,8 @@ Instant Context::idle_deadline() const {
 
 Instant Context::next_deadline(const Timing& t) {
     return std::min({data_deadline(t), reorder_deadline(), death_deadline(t),
-                     keep_alive_deadline(t), idle_deadline(), repeat_at_, refused_probe_at_});
+                     keep_alive_deadline(t), idle_deadline(), path_deadline(), repeat_at_,
+                     refused_probe_at_});
 }
 
 } // namespace rill::transport

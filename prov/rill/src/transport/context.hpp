@@ -10,6 +10,7 @@
 #include "transport/rtt.hpp"
 #include "transport/send_window.hpp"
 #include "transport/state.hpp"
+#include "transport/ways.hpp"
 #include "util/list.hpp"
 #include "util/status.hpp"
 #include "util/time.hpp"
@@ -85,7 +86,11 @@ public:
     const Path& tx_path(size_t i) const { return *paths_[i]; }
     size_t rx_paths() const { return rx_paths_.size(); }
     const RxPath& rx_path(size_t i) const { return rx_paths_[i]; }
-    size_t congestion_window_bytes() const { return congestion_.bytes(); }
+    size_t congestion_window_bytes() const; // of all paths
+    // Where a path's packets go.
+    const wire::Address& remote(const Path& path) const {
+        return ways_ ? ways_->remotes[path.way.remote] : data_;
+    }
     size_t in_flight_bytes() const { return in_flight_bytes_; }
     uint32_t credit() const { return credit_; }
 
@@ -94,16 +99,39 @@ private:
 
     // ---- sending ----
     size_t packet_bytes(const wire::Link& link) const;
-    bool may_send(size_t bytes, size_t charge) const;
+    bool may_send(const Path& path, size_t bytes, size_t charge) const;
     // The same for the first packet of a train, given what a full packet takes.
-    bool may_send_train(size_t bytes, size_t charge) const;
+    bool may_send_train(const Path& path, size_t bytes, size_t charge) const;
     // Whether what is out makes the peer acknowledge without being asked.
     bool acks_are_due(uint32_t least) const;
     bool drained() const;
-    const wire::Address& destination(const Outgoing& packet) const;
-    uint16_t choose_path(const Outgoing& first, Instant now);
+    bool to_endpoint(const Outgoing& packet) const;
+    const wire::Address& destination(const Outgoing& packet, const Path& path) const;
+    // For a train; `again` is its first packet if that was sent before, else null. kNoPath: all are
+    // full. `bytes` and `charge` are a full packet's.
+    static constexpr uint16_t kNoPath = UINT16_MAX;
+    uint16_t choose_path(const Outgoing* again, size_t bytes, size_t charge, Instant now) {
+        if (path_limit_ == 1) return 0;
+        return choose_among(again, bytes, charge, now);
+    }
+    uint16_t choose_among(const Outgoing* again, size_t bytes, size_t charge, Instant now);
+    uint16_t best_path(const Outgoing* again, Instant now);
+    uint16_t emptiest_path(const Outgoing* again, size_t count, size_t bytes, size_t charge,
+                           Instant now);
+    Instant stalled_until(Instant now) const;
+    size_t candidates() const { return ways_ ? ways_->usable.size() : path_limit_; }
+    uint16_t candidate(size_t i) const {
+        return ways_ ? ways_->usable[i] : static_cast<uint16_t>(i);
+    }
     Path& path(uint16_t number);
-    Duration train_time() const;
+    bool is_data_address(const wire::Address& address) const {
+        if (address == data_) return true;
+        return ways_ && std::ranges::find(ways_->remotes, address) != ways_->remotes.end();
+    }
+    uint16_t control_path() const { return ways_ ? ways_->reply : 0; }
+    size_t coupled_bytes(const Path& path) const;
+    // Round trip of the fastest path in use.
+    Duration least_srtt() const;
     void left_flight(Outgoing& packet);
 
     // ---- receiving ----
@@ -130,6 +158,7 @@ private:
     Duration retransmit_timeout(const Timing& t) const;
     Instant data_deadline(const Timing& t) const;
     Instant reorder_deadline();
+    Instant path_deadline() const;
     Instant death_deadline(const Timing& t) const;
     Instant keep_alive_deadline(const Timing& t) const;
     Instant idle_deadline() const;
@@ -151,11 +180,14 @@ private:
     bool tail_probed_ = false;
     bool probe_pending_ = false; // a probe is unanswered
     bool farewell_answered_ = false;
+    bool knows_addresses_ = false; // the peer understands lists of addresses
     bool idle_done_ = true; // what a long idle context does was done
     uint8_t backoff_ = 0;   // time-outs since the last progress
     uint8_t refusals_ = 0;
     uint16_t path_limit_ = 1;
     uint16_t path_ = 0; // of the last train
+    uint16_t turn_ = 0; // where the look at the paths begins
+    uint8_t echo_from_ = 0; // path whose turn it is to be echoed
     uint16_t watchers_ = 0;
     uint16_t peer_packet_max_ = UINT16_MAX;
     uint32_t id_;
@@ -181,9 +213,9 @@ private:
     uint32_t unproven_tx_ = 0;
     uint32_t retire_nonce_ = 0; // of the question or agreement in force
     SendWindow window_;
-    CongestionWindow congestion_;
     PacketList pending_; // lost, or filled and not yet gone; goes before anything new
     std::vector<std::unique_ptr<Path>> paths_;
+    std::unique_ptr<Ways> ways_; // null while both sides have one address
     RttEstimator rtt_; // over all paths: for probes and time-outs
 
     // Receiving.

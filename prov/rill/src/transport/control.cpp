@@ -28,6 +28,7 @@ wire::Hello Transport::hello(Context& context, Instant now) {
     h.context = context.id_;
     h.first_psn = context.first_psn_;
     h.token = context.token_;
+    h.features = wire::kFeatureAddresses;
     h.cookie = context.cookie_;
     if (!context.opener_) h.queue_pair = client_.queue_pair_of(context.opened_port_);
     h.window_bytes = credit_for(context, now);
@@ -60,15 +61,20 @@ std::span<const std::byte> Transport::encode_ack(Context& context, size_t echoes
     int64_t delay_us = UINT16_MAX;
     size_t count = 0;
     ack_echoed_ = 0;
-    for (uint64_t left = context.echo_due_; left && count < echoes; left &= left - 1, ++count) {
-        auto number = static_cast<uint16_t>(std::countr_zero(left));
+    // In turn, or paths with high numbers would wait for ever behind those with low ones.
+    const int from = context.echo_from_;
+    for (uint64_t left = std::rotr(context.echo_due_, from); left && count < echoes;
+         left &= left - 1, ++count) {
+        auto number = static_cast<uint16_t>((std::countr_zero(left) + from) % kPathsMax);
         const RxPath& path = context.rx_paths_[number];
         held[count] = to_us(now - path.arrived);
         delay_us = std::min(delay_us, held[count]);
         echo[count] = {number, path.newest_seq, path.timestamp_us, path.marks};
         ack_echoed_ |= uint64_t{1} << number;
+        ack_last_echo_ = number;
     }
     wire::AckBlock block;
+    if (context.ways_) block.addresses = context.ways_->heard_count;
     block.window_bytes = context.granted_ = credit_for(context, now);
     block.base = base.raw();
     block.delay_us = count ? static_cast<uint16_t>(delay_us) : 0;
@@ -87,6 +93,7 @@ std::span<const std::byte> Transport::encode_ack(Context& context, size_t echoes
 // The encoded acknowledgement is on its way.
 void Transport::ack_left(Context& context) {
     context.echo_due_ &= ~ack_echoed_;
+    if (ack_echoed_) context.echo_from_ = static_cast<uint8_t>(ack_last_echo_ + 1) % kPathsMax;
     context.bytes_since_ack_ = 0;
     context.ack_pending_ = context.ack_due_ = false;
     context.ListHook<AckTag>::unlink();
@@ -133,19 +140,24 @@ void Transport::send_acks(Instant now) {
 
 // ---- packets without records ----------------------------------------------------------------
 
-// false: the link has no room, nothing left. Such packets take path 0, and all but a mere
-// acknowledgement leave from the data port: answers from a peer that does not know us any more find
-// their way back there.
+// false: the link has no room, nothing left. Such packets go back the way that the last one came,
+// or take path 0, and all but a mere acknowledgement leave from a data port: answers from a peer
+// that does not know us any more find their way back there.
 bool Transport::send_control(Context& context, wire::PacketType type, uint16_t flags, Instant now,
-                             std::optional<uint32_t> psn) {
+                             std::optional<uint32_t> psn, std::optional<uint16_t> on) {
+    const uint16_t number = on.value_or(context.control_path());
+    Path& path = context.path(number);
     wire::Header h = header(context, type, now);
     h.flags = flags;
+    h.path = number;
     if (psn) h.psn = *psn;
-    if (flags & wire::kAckNow) h.path_seq = context.path(0).take_seq();
+    if (flags & wire::kAckNow) h.path_seq = path.take_seq();
     std::span<const std::byte> ack;
     if (knows_peer(context.state_)) {
         ack = encode_ack(context, wire::kEchoesMax, wire::kAckWordsMax, now);
         h.flags |= wire::kHasAck;
+        if (flags & wire::kHasAddresses)
+            ack = {ack.data(), ack.size() + add_addresses(ack_scratch_.data() + ack.size())};
     }
     train_.clear();
     if (context.hello_done_) {
@@ -155,9 +167,10 @@ bool Transport::send_control(Context& context, wire::PacketType type, uint16_t f
         wire::Hello mine = hello(context, now);
         train_.add(h, &mine, ack, nullptr);
     }
-    const wire::Address& to = knows_peer(context.state_) ? context.data_ : context.endpoint_;
+    const wire::Address& to =
+        knows_peer(context.state_) ? context.remote(path) : context.endpoint_;
     const bool mere_ack = type == wire::PacketType::control && flags == 0 && context.hello_done_;
-    Status status = link_.send(train_.train(to, 0, !mere_ack));
+    Status status = link_.send(train_.train(to, path.way, !mere_ack));
     if (status == Status::again) {
         counters_.add(Counter::tx_again);
         stall(now);
@@ -170,7 +183,6 @@ bool Transport::send_control(Context& context, wire::PacketType type, uint16_t f
         counters_.add(Counter::tx_packets);
         counters_.add(Counter::tx_bytes, train_.total_bytes());
         if (type == wire::PacketType::control && flags == 0) counters_.add(Counter::tx_acks);
-        Path& path = context.path(0);
         ++path.tx_packets;
         path.tx_bytes += train_.total_bytes();
     }
@@ -197,7 +209,7 @@ void Transport::probe(Context& context, Instant now) {
 void Transport::reply(const wire::Address& to, const wire::Header& h) {
     train_.clear();
     train_.add(h, nullptr, {}, nullptr);
-    switch (link_.send(train_.train(to, 0, true))) {
+    switch (link_.send(train_.train(to, {}, true))) {
     case Status::ok:
         counters_.add(Counter::tx_trains);
         counters_.add(Counter::tx_packets);

@@ -37,6 +37,7 @@ void Transport::set_state(Context& context, Event event) {
     context.used_at_ = now_;
     if (std::exchange(context.held_, false)) make_ready(context);
     if (context.lazy_) request_flush(context);
+    if (!context.ways_) look_for_ways(context, now_);
 }
 
 // A device that is dead or gone is so on all its contexts: messages of one flow may have gone over
@@ -72,6 +73,9 @@ void Transport::end_one(Context& context, Status why, Instant now) {
     set_lazy(context, false);
     remove_address(context, context.endpoint_);
     remove_address(context, context.data_);
+    if (context.ways_)
+        for (size_t i = 1; i < context.ways_->remotes.size(); ++i)
+            remove_address(context, context.ways_->remotes[i]);
     if (Peer* peer = context.peer_) {
         by_peer_token_.erase(context.peer_token_);
         tombstones_.add({context.id_, context.token_, context.peer_id_, context.peer_token_,
@@ -295,7 +299,7 @@ void Transport::refused(const wire::Address& address, Instant now) {
         if (context->ended()) continue;
         if (context->state_ <= State::opening)
             refused_opening(*context, now);
-        else if (address != context->data_)
+        else if (!context->is_data_address(address))
             refused_endpoint(*context, now);
         else if (context->state_ == State::leaving)
             farewell_answered(*context);

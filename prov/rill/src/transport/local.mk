@@ -1,5 +1,6 @@
 # Room transport: contexts between pairs of devices.
 rill_core_sources += \
+	%D%/choosing.cpp \
 	%D%/congestion.cpp %D%/congestion.hpp \
 	%D%/context.cpp %D%/context.hpp \
 	%D%/context_table.cpp %D%/context_table.hpp \
@@ -12,6 +13,8 @@ rill_core_sources += \
 	%D%/opening.cpp \
 	%D%/outgoing.hpp \
 	%D%/path.cpp %D%/path.hpp \
+	%D%/path_health.cpp %D%/path_health.hpp \
+	%D%/pathfinding.cpp \
 	%D%/peer.hpp \
 	%D%/receive_window.cpp %D%/receive_window.hpp \
 	%D%/receiving.cpp \
@@ -21,4 +24,5 @@ rill_core_sources += \
 	%D%/state.cpp %D%/state.hpp \
 	%D%/tombstones.cpp %D%/tombstones.hpp \
 	%D%/train.cpp %D%/train.hpp \
-	%D%/transport.cpp %D%/transport.hpp
+	%D%/transport.cpp %D%/transport.hpp \
+	%D%/ways.cpp %D%/ways.hpp

@@ -144,9 +144,8 @@ bool Transport::bind(Context& context, const Arrival& arrival) {
     context.data_ = arrival.from.with_port(h.data_port);
     add_address(context, context.data_);
     context.peer_packet_max_ = h.max_packet;
-    context.packet_bytes_ =
-        static_cast<uint32_t>(std::min(packet_limit(context.data_), size_t{h.max_packet}));
-    context.congestion_.set_packet_bytes(context.packet_bytes_);
+    context.knows_addresses_ = h.features & wire::kFeatureAddresses;
+    set_packet_bytes(context, std::min(packet_limit(context.data_), size_t{h.max_packet}));
     context.received_ = ReceiveWindow(Psn(h.first_psn));
     take_credit(context, arrival.view.header.timestamp_us, h.window_bytes);
     return true;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #include "transport/path.hpp"
 
+#include "wire/link.hpp"
+
 #include <algorithm>
 
 namespace rill::transport {
@@ -9,8 +11,20 @@ namespace {
 constexpr Duration kForgiveAfter = std::chrono::milliseconds(100);
 constexpr uint32_t kPenaltyMax = 120;
 constexpr Duration kSwallowSlack = std::chrono::milliseconds(1);
+constexpr Duration kRttSlack = std::chrono::microseconds(20);
 constexpr Duration kQueueSlack = std::chrono::milliseconds(1);
 } // namespace
+
+bool Path::faster_than(const Path& other) const {
+    if (!rtt.valid() || !other.rtt.valid()) return false;
+    return rtt.srtt() + rtt.srtt() / 4 + kRttSlack < other.rtt.srtt();
+}
+
+Duration Path::train_time() const {
+    if (!rtt.valid()) return Duration::zero();
+    return rtt.srtt() * static_cast<int64_t>(wire::kTrainBytesMax) /
+           static_cast<int64_t>(std::max(window.bytes(), wire::kTrainBytesMax));
+}
 
 void Path::sent(Outgoing& packet, Instant now) {
     packet.sent = now;

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #pragma once
 
+#include "transport/congestion.hpp"
 #include "transport/outgoing.hpp"
+#include "transport/path_health.hpp"
 #include "transport/rtt.hpp"
 #include "util/list.hpp"
 #include "util/time.hpp"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace rill::transport {
@@ -22,8 +25,30 @@ enum class Blame : uint8_t { mark = 1, loss = 4, timeout = 15 };
 // have different delays, so comparing sequence numbers across them says nothing.
 class Path {
 public:
+    // Which local address it leaves from, which of the peer's it goes to, and the link's entropy.
+    struct Way {
+        uint8_t nic = 0;
+        uint8_t remote = 0;
+        uint16_t entropy = 0;
+    };
+
+    Path(Way way, size_t packet_bytes) : way(way), window(packet_bytes) {}
+
+    // Whether this much more may be out on it; one packet always.
+    bool takes(size_t bytes) const {
+        return in_flight_bytes == 0 || in_flight_bytes + bytes <= window.bytes();
+    }
+    // How full it is, in quarters of its window: 0 to 4.
+    unsigned fullness() const {
+        return static_cast<unsigned>(std::min<size_t>(4 * in_flight_bytes / window.bytes(), 4));
+    }
+    // By more than round trips differ anyway.
+    bool faster_than(const Path& other) const;
+    // How long a train takes at the present rate.
+    Duration train_time() const;
     // A number for the next transmission. One that then stays here leaves a harmless gap.
     uint16_t take_seq() { return next_seq_++; }
+    uint16_t next_seq() const { return next_seq_; }
     // The last `n` were not used after all. Were they lost instead, a link that is full for long would
     // make the numbers wrap between two deliveries, and everything in flight look overtaken.
     void give_back_seq(size_t n) { next_seq_ = static_cast<uint16_t>(next_seq_ - n); }
@@ -53,8 +78,15 @@ public:
     bool marks_grew(uint32_t total);
     uint32_t marks() const { return marks_; }
 
+    const Way way;
+    PathHealth health;
     PacketList in_flight; // oldest transmission first
     RttEstimator rtt;
+    CongestionWindow window;
+    uint32_t in_flight_bytes = 0;
+    Instant stalled_until{};   // the kernel has no room there
+    uint32_t acked_bytes = 0; // by the acknowledgement being looked at
+    uint32_t packet_bytes = 0; // largest that this way takes; 0: what the context has
     uint64_t tx_packets = 0;
     uint64_t tx_bytes = 0;
     uint64_t tx_retransmits = 0;

@@ -2,6 +2,7 @@
 #include "transport/transport.hpp"
 
 #include <algorithm>
+#include <utility>
 
 // What arrives: validated, told apart, delivered; and what an acknowledgement settles.
 
@@ -13,6 +14,9 @@ constexpr Duration kActiveGrain = std::chrono::milliseconds(10);
 // Older than this an echo is nonsense rather than slow.
 constexpr int32_t kRttMax_us = 60 * 1000 * 1000;
 constexpr uint8_t kBackoffAlive = 3;
+// By which the round trips of a context's paths may differ: a train takes half a millisecond at
+// 1 Gb/s, and its neighbours in the queue as long.
+constexpr Duration kSpread = std::chrono::milliseconds(2);
 } // namespace
 
 using obs::Counter;
@@ -26,6 +30,7 @@ size_t Transport::receive_train(const wire::RxTrain& train, Instant now) {
     Arrival& arrival = arrival_;
     arrival.from = train.from;
     arrival.port = train.port;
+    arrival.nic = train.nic;
     arrival.marked = train.congestion_marked;
     size_t packets = 0;
     for (size_t at = 0; at < train.total_bytes; at += train.segment_bytes, ++packets) {
@@ -51,6 +56,7 @@ void Transport::count_drop(wire::ParseError error) {
     case wire::ParseError::type: return counters_.add(Counter::drop_type);
     case wire::ParseError::hello:
     case wire::ParseError::ack:
+    case wire::ParseError::addresses:
     case wire::ParseError::records: return counters_.add(Counter::drop_malformed);
     }
 }
@@ -129,6 +135,7 @@ bool Transport::welcome(Context& context, const Arrival& arrival, Instant now) {
     else if (!context.hello_done_)
         context.hello_done_ = true; // leaving: proved all the same
     touch_active(context, now);
+    if (context.ways_) context.ways_->note_arrival(context.paths_, arrival.nic, arrival.from);
     return true;
 }
 
@@ -147,6 +154,7 @@ void Transport::receive_known(Context& context, Arrival& arrival, Instant now) {
     context.count_arrival(h.path, arrival.bytes);
     if (h.type == wire::PacketType::data) return receive_data(context, arrival, now);
     if (h.flags & wire::kRetire) receive_refusal(context, h.psn, now);
+    if (!arrival.view.addresses.empty()) receive_addresses(context, arrival.view.addresses, now);
     if (h.flags & wire::kAckNow) {
         context.note_arrival(h, arrival.marked, now);
         request_ack(context, true, now);
@@ -190,13 +198,10 @@ void Transport::process_ack(Context& context, const Arrival& arrival, Instant no
     const wire::Header& h = arrival.view.header;
     Psn cumulative(h.cumulative_ack);
     if (cumulative > context.window_.next()) return counters_.add(Counter::drop_malformed);
-    uint32_t before = context.in_flight_bytes_;
-    bool limited = context.blocked_ || before * uint64_t{2} >= context.congestion_.bytes();
     Psn base = context.window_.base();
-    size_t acked_bytes = 0;
     size_t acked = 0;
     auto settle = [&](Outgoing& packet) {
-        acked_bytes += packet.wire_bytes;
+        context.path(packet.path).acked_bytes += packet.wire_bytes;
         ++acked;
         packet_acked(context, packet, now);
     };
@@ -211,16 +216,30 @@ void Transport::process_ack(Context& context, const Arrival& arrival, Instant no
     }
     process_echoes(context, arrival, now);
     take_credit(context, h.timestamp_us, block.window_bytes);
+    if (context.ways_ && block.addresses >= link_.nics()) context.ways_->announce_at = kNever;
     if (acked > 0 || context.window_.base() != base) {
         context.last_sent_ = now; // progress: probes and time-outs count from here
         context.backoff_ = 0;
         context.tail_probed_ = false;
-        context.congestion_.acked(acked_bytes, limited);
+        grow_windows(context);
     }
     detect_losses(context, now);
     if (context.blocked_ || !context.pending_.empty()) {
         if (context.lazy_) request_flush(context);
         make_ready(context);
+    }
+}
+
+// By what was acknowledged on each path, if its window was what held the path back.
+void Transport::grow_windows(Context& context) {
+    const bool alone = context.paths_.size() == 1;
+    for (auto& path : context.paths_) {
+        const size_t bytes = std::exchange(path->acked_bytes, 0);
+        if (bytes == 0) continue;
+        const size_t before = path->in_flight_bytes + bytes;
+        const bool limited = (alone && context.blocked_) || before * 2 >= path->window.bytes();
+        path->window.set_ceiling(size_t{2} * context.credit_);
+        path->window.acked(bytes, limited, alone ? 0 : context.coupled_bytes(*path));
     }
 }
 
@@ -230,7 +249,14 @@ void Transport::take_credit(Context& context, uint32_t stamp_us, uint32_t window
     context.credit_known_ = true;
     context.credit_stamp_ = stamp_us;
     context.credit_ = window_bytes;
-    context.congestion_.set_ceiling(size_t{2} * window_bytes);
+}
+
+// A path with a longer queue than the others holds up the messages that it has a part of, and the
+// window of PSNs for all.
+void Transport::hold_back_slow(Context& context, Path& path, Instant now) {
+    const Duration least = context.least_srtt();
+    if (least == Duration::max() || path.rtt.srtt() <= least + kSpread) return;
+    path.window.delayed(now, path.rtt.srtt(), least + kSpread);
 }
 
 void Transport::process_echoes(Context& context, const Arrival& arrival, Instant now) {
@@ -244,10 +270,12 @@ void Transport::process_echoes(Context& context, const Arrival& arrival, Instant
             Duration rtt = std::chrono::microseconds(std::max(rtt_us, 1));
             path.rtt.sample(rtt, now);
             context.rtt_.sample(rtt, now);
+            path_answered(context, path, echo.path_seq, now);
+            if (context.ways_) hold_back_slow(context, path, now);
         }
         if (path.marks_grew(echo.marks)) {
             path.blame(Blame::mark, now);
-            context.congestion_.marked(now, path.rtt.srtt());
+            path.window.marked(now, path.rtt.srtt());
         }
     }
 }
@@ -279,19 +307,24 @@ void Transport::packet_acked(Context& context, Outgoing& packet, Instant now) {
 
 void Transport::detect_losses(Context& context, Instant now) {
     if (context.in_flight_packets_ == 0) return;
-    Duration train = context.train_time();
     bool several = context.paths_.size() > 1;
     for (auto& path : context.paths_) {
+        const Duration train = path->train_time();
+        bool swallowed = false;
         for (;;) {
             Outgoing* packet = path->next_lost(now, train);
-            if (!packet && several) packet = path->next_swallowed(context.newest_delivered_, train);
+            if (!packet && several) {
+                packet = path->next_swallowed(context.newest_delivered_, train);
+                swallowed |= packet != nullptr;
+            }
             if (!packet) break;
-            context.congestion_.lost(packet->sent, now,
-                                     path->congested() ? CongestionWindow::Loss::congestive
-                                                       : CongestionWindow::Loss::isolated);
+            path->window.lost(packet->sent, now,
+                              path->congested() ? CongestionWindow::Loss::congestive
+                                                : CongestionWindow::Loss::isolated);
             path->blame(Blame::loss, now);
             lose(context, *packet);
         }
+        if (swallowed) suspect(context, *path, now);
     }
 }
 

@@ -26,19 +26,23 @@ Transport::Sent Transport::send_train(Context& context, bool flush, Instant now)
     // The sender that cannot go on without an acknowledgement says so; so does one that waits for
     // the proof that it was heard.
     if (context.state_ == State::accepted ||
-        !(context.may_send_train(train_size_.bytes, train_size_.charge) ||
+        !(window_open(context, true) ||
           context.acks_are_due(config_.ack_bytes)))
         train_.flag_last(wire::kAckNow);
     size_t packets = train_.packets();
-    switch (link_.send(train_.train(train_to_, train_path_, !context.hello_done_))) {
+    const Path& path = context.path(train_path_);
+    switch (link_.send(train_.train(train_to_, path.way, !context.hello_done_))) {
     case Status::ok: packets_left(context, false, now); break;
     case Status::again:
         counters_.add(Counter::tx_again);
         take_back(context);
+        // Other paths may leave by another queue of the kernel's.
+        context.path(train_path_).stalled_until = now + link_.again_after();
+        if (context.candidates() > 1) return {Stop::train, 0};
         stall(now);
         return {Stop::stalled, 0};
     case Status::too_long:
-        if (shrink_packets(context, train_to_)) {
+        if (shrink_packets(context)) {
             take_back(context);
             return {Stop::train, 0};
         }
@@ -47,7 +51,9 @@ Transport::Sent Transport::send_train(Context& context, bool flush, Instant now)
     case Status::bad_address:
         if (drop_unreadable(context)) return {Stop::train, 0};
         [[fallthrough]];
-    default: packets_left(context, true, now);
+    default:
+        if (leave_path(context, now)) return {Stop::train, 0};
+        packets_left(context, true, now);
     }
     if (!ack.empty() && train_has_ack_) ack_left(context);
     return {stop, packets};
@@ -64,17 +70,17 @@ Transport::Stop Transport::gather(Context& context, std::span<const std::byte> a
         Stop stop = Stop::train;
         Outgoing* packet = next_packet(context, overhead, flush, stop);
         if (!packet) return stop;
+        const Path& path = context.path(train_path_);
         size_t limit = std::min<size_t>(context.packet_bytes_, context.peer_packet_max_);
         size_t bytes = overhead + packet->record_bytes();
         // A packet filled without room for the acknowledgement goes without it.
         bool with_ack = first && !ack.empty() && bytes <= limit;
         if (first && !with_ack) bytes -= ack.size();
         const PacketSize size{bytes, link_.charge_bytes(bytes)};
-        if (!context.may_send(size.bytes, size.charge)) return Stop::blocked;
+        if (!context.may_send(path, size.bytes, size.charge)) return Stop::blocked;
         if (first) {
-            train_to_ = context.destination(*packet);
-            train_path_ = context.choose_path(*packet, now);
-        } else if (bytes > limit || context.destination(*packet) != train_to_ ||
+            train_to_ = context.destination(*packet, path);
+        } else if (bytes > limit || context.destination(*packet, path) != train_to_ ||
                    !train_.takes(bytes, packet->slice.iov_count)) {
             return Stop::train;
         }
@@ -92,20 +98,32 @@ Transport::PacketSize Transport::full_packet(const Context& context) const {
 // What was lost or left over, else a fresh packet with a PSN, filled by the client. It stays at the
 // head of the context's queue until the train takes it.
 Outgoing* Transport::next_packet(Context& context, size_t overhead, bool flush, Stop& stop) {
-    if (Outgoing* waiting = context.pending_.front()) return waiting;
+    const bool first = train_.packets() == 0;
+    const auto [bytes, charge] = train_size_;
+    if (Outgoing* waiting = context.pending_.front()) {
+        if (first) {
+            const Outgoing* again = waiting->transmissions > 0 || waiting->to_endpoint_port ? waiting : nullptr;
+            train_path_ = context.choose_path(again, bytes, charge, now_);
+        }
+        if (train_path_ != Context::kNoPath) return waiting;
+        stop = no_path(context);
+        return nullptr;
+    }
     if (!client_.has_records(context, flush)) {
         if (flush) set_lazy(context, false);
         stop = Stop::nothing;
         return nullptr;
     }
-    const auto [bytes, charge] = train_size_;
-    const bool open = train_.packets() == 0 ? context.may_send_train(bytes, charge)
-                                            : context.may_send(bytes, charge);
-    if (context.window_.full() || !open) {
+    if (first) train_path_ = context.choose_path(nullptr, bytes, charge, now_);
+    if (train_path_ == Context::kNoPath) {
+        stop = no_path(context);
+        return nullptr;
+    }
+    if (context.window_.full() || !window_open(context, first)) {
         stop = Stop::blocked;
         return nullptr;
     }
-    if (train_.packets() > 0 && !train_.takes(train_.segment_bytes(), 1)) return nullptr;
+    if (!first && !train_.takes(train_.segment_bytes(), 1)) return nullptr;
     Outgoing* packet = packets_.make();
     if (!packet) {
         stall(now_);
@@ -124,13 +142,30 @@ Outgoing* Transport::next_packet(Context& context, size_t overhead, bool flush, 
     return packet;
 }
 
+// Every path is full, or the kernel has no room on any that is not.
+Transport::Stop Transport::no_path(const Context& context) {
+    const Instant until = context.stalled_until(now_);
+    if (until == kNever) return Stop::blocked;
+    stalled_until_ = until;
+    return Stop::stalled;
+}
+
+bool Transport::window_open(Context& context, bool first) {
+    const auto [bytes, charge] = train_size_;
+    const Path& path = context.path(train_path_);
+    return first ? context.may_send_train(path, bytes, charge)
+                 : context.may_send(path, bytes, charge);
+}
+
 void Transport::add_packet(Context& context, Outgoing& packet, std::span<const std::byte> ack,
                            PacketSize size, Instant now) {
     packet.unlink();
     packet.path = train_path_;
-    packet.path_seq = context.path(train_path_).take_seq();
+    Path& path = context.path(train_path_);
+    packet.path_seq = path.take_seq();
     packet.wire_bytes = static_cast<uint32_t>(size.bytes);
     packet.charge_bytes = static_cast<uint32_t>(size.charge);
+    path.in_flight_bytes += packet.wire_bytes;
     context.in_flight_bytes_ += packet.wire_bytes;
     context.in_flight_charge_ += packet.charge_bytes;
     ++context.in_flight_packets_;
@@ -209,11 +244,22 @@ bool Transport::drop_unreadable(Context& context) {
 }
 
 // false: the link says nothing smaller than what we send.
-bool Transport::shrink_packets(Context& context, const wire::Address& to) {
-    size_t limit = std::max<size_t>(link_.max_packet_bytes(to), kPacketMin);
+bool Transport::shrink_packets(Context& context) {
+    const Path& path = context.path(train_path_);
+    size_t limit = path.way.nic == 0 ? link_.max_packet_bytes(train_to_)
+                                     : link_.packet_bytes_from(path.way.nic, train_to_);
+    limit = std::max<size_t>(limit, kPacketMin);
     if (limit >= context.packet_bytes_) return false;
-    context.packet_bytes_ = static_cast<uint32_t>(limit);
-    context.congestion_.set_packet_bytes(limit);
+    set_packet_bytes(context, limit);
+    return true;
+}
+
+// The kernel does not send that way (any more): another, if one is up.
+bool Transport::leave_path(Context& context, Instant now) {
+    if (!context.ways_ || context.ways_->usable.size() < 2) return false;
+    take_back(context);
+    suspect(context, context.path(train_path_), now);
+    counters_.add(Counter::tx_errors);
     return true;
 }
 
@@ -242,13 +288,16 @@ void Transport::tail_probe(Context& context, Instant now) {
     context.pending_.push_front(*newest);
 
     train_.clear();
-    train_to_ = context.destination(*newest);
-    train_path_ = context.choose_path(*newest, now);
+    train_path_ = context.path_limit_ == 1 || context.to_endpoint(*newest)
+                      ? uint16_t{0}
+                      : context.best_path(newest, now);
+    const Path& path = context.path(train_path_);
+    train_to_ = context.destination(*newest, path);
     size_t bytes = sizeof(wire::Header) + (context.hello_done_ ? 0 : sizeof(wire::Hello)) +
                    newest->record_bytes();
     add_packet(context, *newest, {}, {bytes, link_.charge_bytes(bytes)}, now);
     train_.flag_last(wire::kAckNow);
-    Status status = link_.send(train_.train(train_to_, train_path_, true));
+    Status status = link_.send(train_.train(train_to_, path.way, true));
     if (status == Status::again) {
         counters_.add(Counter::tx_again);
         take_back(context);
@@ -263,9 +312,9 @@ void Transport::tail_probe(Context& context, Instant now) {
 // one packet at a time, until something is heard.
 void Transport::time_out(Context& context, Instant now) {
     counters_.add(Counter::tx_timeouts);
-    context.congestion_.timed_out(now);
     for (auto& path : context.paths_) {
         if (path->in_flight.empty()) continue;
+        path->window.timed_out(now);
         path->blame(Blame::timeout, now);
         while (Outgoing* packet = path->in_flight.front())
             lose(context, *packet);
@@ -274,7 +323,12 @@ void Transport::time_out(Context& context, Instant now) {
     context.tail_probed_ = true;
     context.last_sent_ = now;
     // A restarted peer's reset comes back only to a packet that left from the data port.
-    if (context.backoff_ > 1 && knows_peer(context.state_)) probe(context, now);
+    if (context.backoff_ < 2 || !knows_peer(context.state_)) return;
+    probe(context, now);
+    // The way that answers took last may be the one that is gone.
+    for (uint16_t i = 0; context.ways_ && i < context.paths_.size(); ++i)
+        if (i != context.control_path() && context.paths_[i]->way.entropy == 0)
+            send_control(context, wire::PacketType::control, wire::kAckNow, now, {}, i);
 }
 
 } // namespace rill::transport

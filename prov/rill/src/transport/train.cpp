@@ -78,8 +78,9 @@ void TrainBuilder::flag_last(uint16_t flags) {
     wire::store(last_header_, header);
 }
 
-wire::TxTrain TrainBuilder::train(const wire::Address& to, uint16_t path, bool answerable) const {
-    return {to, path, answerable, segment_, total_, std::span(iov_), guarded_};
+wire::TxTrain TrainBuilder::train(const wire::Address& to, const Path::Way& way,
+                                  bool answerable) const {
+    return {to, way.entropy, answerable, segment_, total_, std::span(iov_), guarded_, way.nic};
 }
 
 } // namespace rill::transport

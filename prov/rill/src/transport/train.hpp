@@ -2,6 +2,7 @@
 #pragma once
 
 #include "transport/outgoing.hpp"
+#include "transport/path.hpp"
 #include "wire/link.hpp"
 #include "wire/packet.hpp"
 
@@ -29,7 +30,7 @@ public:
     // Flags for the header of the packet added last.
     void flag_last(uint16_t flags);
     // `answerable`: leaves from the data port, where answers are looked for that do not know us.
-    wire::TxTrain train(const wire::Address& to, uint16_t path, bool answerable) const;
+    wire::TxTrain train(const wire::Address& to, const Path::Way& way, bool answerable) const;
 
     size_t packets() const { return packets_; }
     Outgoing* packet(size_t i) const { return outgoing_[i]; }

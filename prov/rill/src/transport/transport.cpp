@@ -26,7 +26,8 @@ Transport::Transport(const Config& config, wire::Link& link, const SipKey& secre
       device_id_(secrets_.device_id()), contexts_(config.contexts_max), packets_(kPacketsMax),
       credit_(link.receive_buffer_bytes()),
       ack_scratch_(sizeof(wire::AckBlock) + wire::kEchoesMax * sizeof(wire::Echo) +
-                   wire::kAckWordsMax * 8) {}
+                   wire::kAckWordsMax * 8 + sizeof(wire::AddressBlock) +
+                   wire::kAddressesMax * sizeof(wire::PathAddress)) {}
 
 Transport::~Transport() = default;
 
@@ -168,6 +169,10 @@ void Transport::service(Context& context, Instant now) {
             time_out(context, now);
     }
     if (context.keep_alive_deadline(t) <= now) probe(context, now);
+    if (context.path_deadline() <= now) {
+        if (context.ways_ && context.ways_->announce_at <= now) announce(context, now);
+        probe_paths(context, now);
+    }
     if (context.repeat_at_ <= now) repeat(context, now);
     if (context.refused_probe_at_ <= now) {
         context.refused_probe_at_ = kNever;

@@ -156,6 +156,7 @@ private:
         wire::PacketView view;
         wire::Address from;
         wire::PortId port = 0;
+        uint8_t nic = 0;
         size_t bytes = 0;
         bool marked = false;
     };
@@ -192,6 +193,8 @@ private:
     void receive_data(Context& context, Arrival& arrival, Instant now);
     void receive_reset(const Arrival& arrival, Instant now);
     void process_ack(Context& context, const Arrival& arrival, Instant now);
+    void grow_windows(Context& context);
+    void hold_back_slow(Context& context, Path& path, Instant now);
     void take_credit(Context& context, uint32_t stamp_us, uint32_t window_bytes);
     void process_echoes(Context& context, const Arrival& arrival, Instant now);
     void packet_acked(Context& context, Outgoing& packet, Instant now);
@@ -206,12 +209,15 @@ private:
     Stop gather(Context& context, std::span<const std::byte> ack, bool flush, Instant now);
     PacketSize full_packet(const Context& context) const;
     Outgoing* next_packet(Context& context, size_t overhead, bool flush, Stop& stop);
+    Stop no_path(const Context& context);
+    bool window_open(Context& context, bool first);
+    bool leave_path(Context& context, Instant now);
     void add_packet(Context& context, Outgoing& packet, std::span<const std::byte> ack,
                     PacketSize size, Instant now);
     void packets_left(Context& context, bool failed, Instant now);
     void take_back(Context& context);
     bool drop_unreadable(Context& context);
-    bool shrink_packets(Context& context, const wire::Address& to);
+    bool shrink_packets(Context& context);
     void release(Outgoing& packet);
     void tail_probe(Context& context, Instant now);
     void time_out(Context& context, Instant now);
@@ -233,7 +239,7 @@ private:
     }
     void send_acks(Instant now);
     bool send_control(Context& context, wire::PacketType type, uint16_t flags, Instant now,
-                      std::optional<uint32_t> psn = {});
+                      std::optional<uint32_t> psn = {}, std::optional<uint16_t> path = {});
     void probe(Context& context, Instant now);
     void reply(const wire::Address& to, const wire::Header& header);
 
@@ -250,6 +256,21 @@ private:
     Peer* peer_of(const wire::DeviceId& device);
     void choose_preferred(Peer& peer);
     void challenge_predecessors(const Context& context, Instant now);
+
+    // ---- pathfinding.cpp ----
+    void look_for_ways(Context& context, Instant now);
+    bool is_local(const wire::Address& address) const;
+    void make_ways(Context& context);
+    size_t add_addresses(std::byte* at) const;
+    void announce(Context& context, Instant now);
+    void receive_addresses(Context& context, std::span<const std::byte> list, Instant now);
+    void lay_paths(Context& context, Instant now);
+    bool has_path(const Context& context, const Path::Way& way) const;
+    bool add_path(Context& context, const Path::Way& way, Instant now);
+    void suspect(Context& context, Path& path, Instant now);
+    void probe_paths(Context& context, Instant now);
+    void path_answered(Context& context, Path& path, uint16_t seq, Instant now);
+    void set_packet_bytes(Context& context, size_t bytes);
 
     // ---- ending.cpp ----
     void end(Context& context, Status why, Instant now);
@@ -307,6 +328,7 @@ private:
     Instant arrived_{};            // when it came
     std::vector<std::byte> ack_scratch_;
     uint64_t ack_echoed_ = 0; // paths that the encoded acknowledgement echoes
+    uint16_t ack_last_echo_ = 0;
     wire::Address train_to_;  // of the train being built
     uint16_t train_path_ = 0;
     bool train_has_ack_ = false;

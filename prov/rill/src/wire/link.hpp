@@ -33,6 +33,7 @@ struct TxTrain {
     size_t total_bytes = 0;
     std::span<const iovec> iov;
     bool guarded = false; // some of the memory may not be there: reading it must be no signal
+    uint8_t nic = 0;      // which local address it leaves from, below Link::nics()
 };
 
 // What one receive brought: a coalesced run of packets of one sender. The bytes are valid until
@@ -44,6 +45,7 @@ struct RxTrain {
     Address from;
     PortId port = kDataPort;
     bool congestion_marked = false; // ECN: Congestion Experienced
+    uint8_t nic = 0;                // which local address it came to
 };
 
 // What carries bytes. Unreliable, unordered; a packet arrives whole or not at all (the UDP checksum
@@ -75,6 +77,14 @@ public:
     virtual void close_port(PortId id) = 0;
 
     virtual Address data_address() const = 0;
+    // Local addresses that packets can leave from and come to, each with a data port of its own;
+    // endpoints' ports are at the first.
+    virtual size_t nics() const { return 1; }
+    virtual Address nic_address(size_t) const { return data_address(); }
+    // As max_packet_bytes(), from that address; 0: the kernel knows no way from there to `to`.
+    virtual size_t packet_bytes_from(size_t, const Address& to) const {
+        return max_packet_bytes(to);
+    }
     // Largest datagram (UDP payload) that goes to `to` unfragmented.
     virtual size_t max_packet_bytes(const Address& to) const = 0;
     // Distinct entropy values towards one destination, at least 1.

@@ -30,6 +30,25 @@ bool parse_ack(std::span<const std::byte>& rest, PacketView& out) {
     return true;
 }
 
+bool parse_addresses(std::span<const std::byte>& rest, PacketView& out) {
+    AddressBlock block;
+    if (!take(rest, block) || block.count > kAddressesMax) return false;
+    const size_t bytes = block.count * sizeof(PathAddress);
+    if (rest.size() < bytes) return false;
+    out.addresses = rest.first(bytes);
+    rest = rest.subspan(bytes);
+    return true;
+}
+
+Address address_of(uint16_t family, uint16_t port, const uint8_t* ip) {
+    Address a;
+    if (family != 4 && family != 6) return a;
+    a.family = static_cast<Family>(family);
+    a.port = port;
+    std::memcpy(a.ip.data(), ip, family == 4 ? 4 : 16);
+    return a;
+}
+
 } // namespace
 
 SourceInfo to_source(const Address& a, uint32_t queue_pair) {
@@ -42,12 +61,19 @@ SourceInfo to_source(const Address& a, uint32_t queue_pair) {
 }
 
 Address from_source(const SourceInfo& s) {
-    Address a;
-    if (s.family != 4 && s.family != 6) return a;
-    a.family = static_cast<Family>(s.family);
-    a.port = s.port;
-    std::memcpy(a.ip.data(), s.ip, s.family == 4 ? 4 : 16);
-    return a;
+    return address_of(s.family, s.port, s.ip);
+}
+
+PathAddress to_path_address(const Address& a) {
+    PathAddress p;
+    p.family = static_cast<uint16_t>(a.family);
+    p.port = a.port;
+    std::memcpy(p.ip, a.ip.data(), sizeof p.ip);
+    return p;
+}
+
+Address from_path_address(const PathAddress& a) {
+    return address_of(a.family, a.port, a.ip);
 }
 
 ParseError parse(std::span<const std::byte> datagram, PacketView& out) {
@@ -63,6 +89,10 @@ ParseError parse(std::span<const std::byte> datagram, PacketView& out) {
         out.hello = hello;
     }
     if ((out.header.flags & kHasAck) && !parse_ack(rest, out)) return ParseError::ack;
+    out.addresses = {};
+    if ((out.header.flags & kHasAddresses) && out.header.type == PacketType::control &&
+        !parse_addresses(rest, out))
+        return ParseError::addresses;
     if (out.header.type != PacketType::data) rest = {}; // trailing fields of a later version
     out.records = rest;
     return ParseError::none;

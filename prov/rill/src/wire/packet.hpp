@@ -38,6 +38,7 @@ enum PacketFlags : uint16_t {
     kHasAck = 1 << 1,   // an AckBlock follows (after the Hello), and cumulative_ack is valid
     kAckNow = 1 << 2,   // the receiver answers with an acknowledgement at once
     kRetire = 1 << 3,   // farewell of one context only: the device stays
+    kHasAddresses = 1 << 4, // control: an AddressBlock follows (after the AckBlock)
 };
 
 struct Header {
@@ -55,6 +56,10 @@ struct Header {
 static_assert(sizeof(Header) == 32);
 
 using DeviceId = std::array<uint8_t, 16>; // random, drawn when the device is opened
+
+enum Features : uint32_t {
+    kFeatureAddresses = 1 << 0, // understands an AddressBlock, and says in acknowledgements that it has it
+};
 
 // Who speaks. In every packet of an opening context until the other side has shown, by using the
 // context id and token, that it read one.
@@ -78,7 +83,8 @@ struct AckBlock {
     uint16_t delay_us = 0;     // between the echoed arrival and this packet
     uint8_t echoes = 0;        // Echo entries that follow
     uint8_t words = 0;         // 64-bit words of the bitmap that follow the echoes
-    uint32_t reserved = 0;
+    uint8_t addresses = 0;     // of the receiver of this, as many as its sender knows
+    uint8_t reserved[3] = {};
 };
 static_assert(sizeof(AckBlock) == 16);
 
@@ -91,6 +97,21 @@ struct Echo {
 };
 static_assert(sizeof(Echo) == 12);
 
+// Where the sender's device receives, its first address (hello) included; PathAddress entries follow.
+struct AddressBlock {
+    uint8_t count = 0;
+    uint8_t reserved[3] = {};
+};
+static_assert(sizeof(AddressBlock) == 4);
+
+struct PathAddress {
+    uint16_t family = 0; // 4 or 6
+    uint16_t port = 0;
+    uint8_t ip[16] = {};
+};
+static_assert(sizeof(PathAddress) == 20);
+
+inline constexpr size_t kAddressesMax = 8;
 inline constexpr size_t kWindowPackets =
     4096; // PSNs between the oldest unacknowledged and the newest
 inline constexpr size_t kEchoesMax = 8;
@@ -293,6 +314,8 @@ std::byte* store(std::byte* p, const T& v) {
 
 SourceInfo to_source(const Address& a, uint32_t queue_pair);
 Address from_source(const SourceInfo& s);
+PathAddress to_path_address(const Address& a);
+Address from_path_address(const PathAddress& a); // not valid when the family is none that we know
 
 // A packet taken apart, validated: every length lies inside the datagram.
 struct PacketView {
@@ -301,10 +324,11 @@ struct PacketView {
     std::optional<AckBlock> ack;
     std::array<Echo, kEchoesMax> echoes;  // ack->echoes of them
     std::span<const std::byte> ack_words; // ack->words * 8 bytes
+    std::span<const std::byte> addresses; // PathAddress entries
     std::span<const std::byte> records;   // not yet validated: see RecordReader
 };
 
-enum class ParseError : uint8_t { none, too_short, version, type, hello, ack, records };
+enum class ParseError : uint8_t { none, too_short, version, type, hello, ack, addresses, records };
 
 // Takes a datagram apart. Unknown flag bits are ignored (they announce nothing that must be
 // understood); a higher version is an error.

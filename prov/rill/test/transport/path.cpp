@@ -11,7 +11,7 @@ using namespace std::chrono_literals;
 
 namespace {
 struct Sender {
-    Path path;
+    Path path{{}, 1400};
     std::deque<Outgoing> packets;
     Outgoing& send(Instant at) {
         Outgoing& p = packets.emplace_back();
@@ -89,7 +89,7 @@ Test(path, an_echo_of_what_was_never_sent_is_no_proof) {
 }
 
 Test(path, blame_fades) {
-    Path path;
+    Path path{{}, 1400};
     Instant t{1s};
     cr_assert_eq(path.penalty(t), 0u);
     path.blame(Blame::timeout, t);

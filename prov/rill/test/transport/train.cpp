@@ -36,7 +36,7 @@ Test(train, puts_headers_records_and_payload_end_to_end) {
     h.psn = 2;
     b.add(h, nullptr, {}, &q);
     b.flag_last(wire::kAckNow);
-    wire::TxTrain t = b.train({}, 3, false);
+    wire::TxTrain t = b.train({}, {0, 0, 3}, false);
     std::string s = flat(t);
     cr_assert_eq(t.total_bytes, s.size());
     cr_assert_eq(t.segment_bytes, 40u);
@@ -59,7 +59,7 @@ Test(train, small_packets_are_one_piece) {
         put(packet, "same size");
         b.add({}, nullptr, {}, &packet);
     }
-    cr_assert_eq(b.train({}, 0, false).iov.size(), 1u);
+    cr_assert_eq(b.train({}, {}, false).iov.size(), 1u);
     cr_assert_eq(b.packets(), 10u);
 }
 

@@ -56,9 +56,17 @@ bool ShmLink::watch(const Fd& fd) {
 
 // ---- sending --------------------------------------------------------------------------------
 
+// Devices of one host may prefer different addresses of it.
+bool ShmLink::is_here(const Address& a) const {
+    if (a.same_host(own_)) return true;
+    for (size_t nic = 1; nic < below_.nics(); ++nic)
+        if (a.same_host(below_.nic_address(nic))) return true;
+    return false;
+}
+
 Channel* ShmLink::channel_to(const Address& to) {
     if (last_ && last_->peer() == to) return last_;
-    if (!to.same_host(own_)) return nullptr;
+    if (!is_here(to)) return nullptr;
     const auto found = by_peer_.find(to);
     return found == by_peer_.end() ? nullptr : last_ = found->second;
 }
@@ -87,7 +95,7 @@ Duration ShmLink::again_after() const {
 
 // Of two, the one with the smaller address connects. (One that sends to itself stays with UDP.)
 void ShmLink::consider(const Address& to) {
-    if (!to.same_host(own_) || to <= own_) return;
+    if (!is_here(to) || to <= own_) return;
     const uint32_t sends = ++sends_[to];
     if (std::ranges::find(kTries, sends) != std::end(kTries)) offer_to(to);
 }
@@ -147,7 +155,7 @@ bool ShmLink::hear(Stranger& s) {
     Fd memory;
     const Talk talk = receive_offer(s.socket, s.peer, memory);
     if (talk != Talk::done) return talk == Talk::nothing_yet;
-    if (!s.peer.same_host(own_)) return false;
+    if (!is_here(s.peer)) return false;
     s.memory = Mapping::of(memory);
     if (s.memory && send_answer(s.socket))
         add_channel(s.peer, std::move(s.socket), std::move(s.memory), 1);

@@ -35,6 +35,11 @@ public:
     size_t max_packet_bytes(const wire::Address& to) const override {
         return below_.max_packet_bytes(to);
     }
+    size_t nics() const override { return below_.nics(); }
+    wire::Address nic_address(size_t nic) const override { return below_.nic_address(nic); }
+    size_t packet_bytes_from(size_t nic, const wire::Address& to) const override {
+        return below_.packet_bytes_from(nic, to);
+    }
     uint16_t paths() const override { return below_.paths(); }
     size_t receive_buffer_bytes() const override { return below_.receive_buffer_bytes(); }
     size_t charge_bytes(size_t packet_bytes) const override {
@@ -59,6 +64,7 @@ private:
     };
     ShmLink(wire::Link& below, obs::Counters& counters, Fd listener, Fd events, Fd ready);
 
+    bool is_here(const wire::Address& a) const;
     Channel* channel_to(const wire::Address& to);
     void consider(const wire::Address& to);
     void offer_to(const wire::Address& to);

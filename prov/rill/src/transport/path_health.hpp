@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#pragma once
+
+#include "util/seq.hpp"
+#include "util/time.hpp"
+
+#include <cstdint>
+
+namespace rill::transport {
+
+// Whether a path may carry data. One that swallows packets while others progress, and one that was
+// never used, is asked by a probe first:
+//
+//   up --swallowed--> suspect --answered--> up
+//                        |
+//                        +--unanswered--> down --answered, and two more--> up
+class PathHealth {
+public:
+    enum class State : uint8_t { up, suspect, down };
+
+    State state() const { return state_; }
+    bool up() const { return state_ == State::up; }
+    // No data from now on; the first probe is due at once.
+    void suspect(Instant now);
+    // When the next probe is due; kNever while the path is up.
+    Instant next_probe() const { return next_probe_; }
+    // A probe is about to leave as transmission `seq`. True when it is the second time-out of the
+    // path: what is still out on it is lost.
+    bool probing(uint16_t seq, Instant now);
+    // Something sent as `seq` has arrived. True when the path is up again. After the first good
+    // probe of one that was down, the next two are due at once.
+    bool answered(uint16_t seq, Instant now);
+
+private:
+    State state_ = State::up;
+    bool probed_ = false;
+    uint8_t good_ = 0; // probes answered in a row
+    uint16_t probe_seq_ = 0;
+    Duration interval_{};
+    Instant next_probe_ = kNever;
+};
+
+} // namespace rill::transport
