@@ -33,9 +33,9 @@ class Engine {
 public:
     struct Options {
         std::vector<link::Interface> interfaces; // at least one; endpoints are at the first
-        bool automatic = false; // progress
-        size_t send_depth = 0;  // operations in flight that endpoints are promised
-        uint8_t code_point = 0; // differentiated services, of every packet
+        bool automatic = false;                  // progress
+        size_t send_depth = 0;                   // operations in flight that endpoints are promised
+        uint8_t code_point = 0;                  // differentiated services, of every packet
     };
     // A code and a warning that names the thing when the interface or a port cannot be had.
     [[nodiscard]] static int open(const Settings& settings, const Options& options,

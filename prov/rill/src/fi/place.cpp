@@ -217,7 +217,8 @@ int find_place(const char* node, const char* service, uint64_t flags, const fi_i
     if (eligible.empty()) return no("no interface in that fabric");
     Place place;
     if (wish.source.valid() && !is_wildcard(wish.source)) {
-        if (const int failed = pick_by_source(eligible, wish.source, place.interface)) return failed;
+        if (const int failed = pick_by_source(eligible, wish.source, place.interface))
+            return failed;
     } else if (wish.destination.valid()) {
         place.interface = pick_by_destination(eligible, wish.destination);
     } else {

@@ -99,8 +99,7 @@ size_t NicLinks::receive(std::span<RxTrain> out, bool poll_all) {
     }
     const size_t busy = busy_;
     filled = receive_from(busy, out, false);
-    if (filled == 0 || ++turn_ % kTurns == 0)
-        filled += receive_ready(out.subspan(filled), busy);
+    if (filled == 0 || ++turn_ % kTurns == 0) filled += receive_ready(out.subspan(filled), busy);
     return filled;
 }
 

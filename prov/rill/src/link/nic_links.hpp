@@ -69,8 +69,8 @@ private:
     size_t receive_ready(std::span<wire::RxTrain> out, size_t except);
 
     std::vector<std::unique_ptr<UdpLink>> links_;
-    int events_ = -1;  // epoll over the data sockets
-    size_t busy_ = 0;  // who brought something last
+    int events_ = -1; // epoll over the data sockets
+    size_t busy_ = 0; // who brought something last
     unsigned turn_ = 0;
 };
 

@@ -181,12 +181,12 @@ private:
     bool probe_pending_ = false; // a probe is unanswered
     bool farewell_answered_ = false;
     bool knows_addresses_ = false; // the peer understands lists of addresses
-    bool idle_done_ = true; // what a long idle context does was done
-    uint8_t backoff_ = 0;   // time-outs since the last progress
+    bool idle_done_ = true;        // what a long idle context does was done
+    uint8_t backoff_ = 0;          // time-outs since the last progress
     uint8_t refusals_ = 0;
     uint16_t path_limit_ = 1;
-    uint16_t path_ = 0; // of the last train
-    uint16_t turn_ = 0; // where the look at the paths begins
+    uint16_t path_ = 0;     // of the last train
+    uint16_t turn_ = 0;     // where the look at the paths begins
     uint8_t echo_from_ = 0; // path whose turn it is to be echoed
     uint16_t watchers_ = 0;
     uint16_t peer_packet_max_ = UINT16_MAX;
@@ -216,7 +216,7 @@ private:
     PacketList pending_; // lost, or filled and not yet gone; goes before anything new
     std::vector<std::unique_ptr<Path>> paths_;
     std::unique_ptr<Ways> ways_; // null while both sides have one address
-    RttEstimator rtt_; // over all paths: for probes and time-outs
+    RttEstimator rtt_;           // over all paths: for probes and time-outs
 
     // Receiving.
     ReceiveWindow received_;

@@ -167,8 +167,7 @@ bool Transport::send_control(Context& context, wire::PacketType type, uint16_t f
         wire::Hello mine = hello(context, now);
         train_.add(h, &mine, ack, nullptr);
     }
-    const wire::Address& to =
-        knows_peer(context.state_) ? context.remote(path) : context.endpoint_;
+    const wire::Address& to = knows_peer(context.state_) ? context.remote(path) : context.endpoint_;
     const bool mere_ack = type == wire::PacketType::control && flags == 0 && context.hello_done_;
     Status status = link_.send(train_.train(to, path.way, !mere_ack));
     if (status == Status::again) {

@@ -85,7 +85,7 @@ public:
     CongestionWindow window;
     uint32_t in_flight_bytes = 0;
     Instant stalled_until{};   // the kernel has no room there
-    uint32_t acked_bytes = 0; // by the acknowledgement being looked at
+    uint32_t acked_bytes = 0;  // by the acknowledgement being looked at
     uint32_t packet_bytes = 0; // largest that this way takes; 0: what the context has
     uint64_t tx_packets = 0;
     uint64_t tx_bytes = 0;

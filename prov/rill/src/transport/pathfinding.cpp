@@ -57,13 +57,13 @@ void Transport::announce(Context& context, Instant now) {
 // The list stays as it is while the peer lives, so only the first copy counts. The peer's first
 // address is where its packets came from when the context opened, whatever it calls it itself.
 void Transport::receive_addresses(Context& context, std::span<const std::byte> list, Instant now) {
-    if (!context.peer_ || is_local(context.data_) || (context.ways_ && context.ways_->heard)) return;
+    if (!context.peer_ || is_local(context.data_) || (context.ways_ && context.ways_->heard))
+        return;
     make_ways(context);
     Ways& ways = *context.ways_;
     ways.heard = true;
     for (size_t at = sizeof(wire::PathAddress); at < list.size(); at += sizeof(wire::PathAddress)) {
-        auto address =
-            wire::from_path_address(wire::load<wire::PathAddress>(list.data() + at));
+        auto address = wire::from_path_address(wire::load<wire::PathAddress>(list.data() + at));
         if (!address.valid() || address.port == 0 || address.same_host(context.data_)) continue;
         ways.remotes.push_back(address);
         add_address(context, address);

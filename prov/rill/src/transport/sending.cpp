@@ -26,8 +26,7 @@ Transport::Sent Transport::send_train(Context& context, bool flush, Instant now)
     // The sender that cannot go on without an acknowledgement says so; so does one that waits for
     // the proof that it was heard.
     if (context.state_ == State::accepted ||
-        !(window_open(context, true) ||
-          context.acks_are_due(config_.ack_bytes)))
+        !(window_open(context, true) || context.acks_are_due(config_.ack_bytes)))
         train_.flag_last(wire::kAckNow);
     size_t packets = train_.packets();
     const Path& path = context.path(train_path_);
@@ -102,7 +101,8 @@ Outgoing* Transport::next_packet(Context& context, size_t overhead, bool flush, 
     const auto [bytes, charge] = train_size_;
     if (Outgoing* waiting = context.pending_.front()) {
         if (first) {
-            const Outgoing* again = waiting->transmissions > 0 || waiting->to_endpoint_port ? waiting : nullptr;
+            const Outgoing* again =
+                waiting->transmissions > 0 || waiting->to_endpoint_port ? waiting : nullptr;
             train_path_ = context.choose_path(again, bytes, charge, now_);
         }
         if (train_path_ != Context::kNoPath) return waiting;

@@ -329,7 +329,7 @@ private:
     std::vector<std::byte> ack_scratch_;
     uint64_t ack_echoed_ = 0; // paths that the encoded acknowledgement echoes
     uint16_t ack_last_echo_ = 0;
-    wire::Address train_to_;  // of the train being built
+    wire::Address train_to_; // of the train being built
     uint16_t train_path_ = 0;
     bool train_has_ack_ = false;
 

@@ -34,10 +34,10 @@ enum class PacketType : uint8_t {
 };
 
 enum PacketFlags : uint16_t {
-    kHasHello = 1 << 0, // a Hello follows the header
-    kHasAck = 1 << 1,   // an AckBlock follows (after the Hello), and cumulative_ack is valid
-    kAckNow = 1 << 2,   // the receiver answers with an acknowledgement at once
-    kRetire = 1 << 3,   // farewell of one context only: the device stays
+    kHasHello = 1 << 0,     // a Hello follows the header
+    kHasAck = 1 << 1,       // an AckBlock follows (after the Hello), and cumulative_ack is valid
+    kAckNow = 1 << 2,       // the receiver answers with an acknowledgement at once
+    kRetire = 1 << 3,       // farewell of one context only: the device stays
     kHasAddresses = 1 << 4, // control: an AddressBlock follows (after the AckBlock)
 };
 
@@ -58,7 +58,8 @@ static_assert(sizeof(Header) == 32);
 using DeviceId = std::array<uint8_t, 16>; // random, drawn when the device is opened
 
 enum Features : uint32_t {
-    kFeatureAddresses = 1 << 0, // understands an AddressBlock, and says in acknowledgements that it has it
+    kFeatureAddresses =
+        1 << 0, // understands an AddressBlock, and says in acknowledgements that it has it
 };
 
 // Who speaks. In every packet of an opening context until the other side has shown, by using the

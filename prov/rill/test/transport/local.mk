@@ -7,6 +7,8 @@ rill_transport_tests = \
 	%D%/deadlines.t \
 	%D%/hello.t \
 	%D%/path.t \
+	%D%/path_health.t \
+	%D%/paths.t \
 	%D%/receive_window.t \
 	%D%/rtt.t \
 	%D%/send_window.t \
@@ -40,6 +42,14 @@ TESTS += $(rill_transport_tests)
 %C%_path_t_SOURCES = %D%/path.cpp
 %C%_path_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 %C%_path_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
+
+%C%_path_health_t_SOURCES = %D%/path_health.cpp
+%C%_path_health_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+%C%_path_health_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
+
+%C%_paths_t_SOURCES = %D%/paths.cpp %D%/net.hpp
+%C%_paths_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+%C%_paths_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
 
 %C%_receive_window_t_SOURCES = %D%/receive_window.cpp
 %C%_receive_window_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)

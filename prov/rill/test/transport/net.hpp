@@ -36,6 +36,13 @@ inline wire::Address address(uint8_t host, uint16_t port) {
     return a;
 }
 
+// A host's address on its n-th network.
+inline wire::Address nic_address(uint8_t host, size_t nic, uint16_t port) {
+    wire::Address a = address(host, port);
+    a.ip[1] = static_cast<uint8_t>(nic);
+    return a;
+}
+
 class NetLink;
 
 class Net {
@@ -45,7 +52,8 @@ public:
     struct Packet {
         std::vector<std::byte> bytes;
         wire::Address from, to;
-        uint16_t path = 0;
+        uint16_t path = 0; // entropy
+        uint8_t nic = 0;
     };
     void send(Packet packet, NetLink* sender);
     // Moves what has arrived by now to where it goes.
@@ -55,7 +63,8 @@ public:
     Prng prng;
     Weather weather;
     Instant now{1s};
-    std::function<bool(const Packet&)> drop; // true: this one is lost
+    std::function<bool(const Packet&)> drop;         // true: this one is lost
+    std::function<Duration(const Packet&)> queueing; // what this one waits before it leaves
     std::multimap<Instant, std::pair<Packet, NetLink*>> on_the_way;
     std::map<wire::Address, NetLink*> ports;
     uint64_t sent = 0;
@@ -70,6 +79,8 @@ public:
     ~NetLink() override {
         for (auto& a : port_addresses)
             net.ports.erase(a);
+        for (size_t nic = 1; nic < nic_count; ++nic)
+            net.ports.erase(nic_address(nic));
     }
     Status send(const wire::TxTrain& train) override {
         if (refuse_sends || net.prng.chance(again)) return Status::again;
@@ -86,9 +97,11 @@ public:
             size_t n = std::min(train.segment_bytes, all.size() - at);
             net.send(
                 {{all.begin() + static_cast<long>(at), all.begin() + static_cast<long>(at + n)},
-                 data.with_port(static_cast<uint16_t>(train.path ? 50000 + train.path : data.port)),
+                 nic_address(train.nic).with_port(
+                     static_cast<uint16_t>(train.path ? 50000 + train.path : data.port)),
                  train.to,
-                 train.path},
+                 train.path,
+                 train.nic},
                 this);
         }
         return Status::ok;
@@ -102,11 +115,15 @@ public:
             charge -= charge_bytes(handed.back().bytes.size());
         }
         for (size_t i = 0; i < n; ++i) {
-            auto port = std::find(port_addresses.begin(), port_addresses.end(), handed[i].to) -
-                        port_addresses.begin();
+            size_t nic = handed[i].to.ip[1];
+            auto port =
+                nic ? 0
+                    : std::find(port_addresses.begin(), port_addresses.end(), handed[i].to) -
+                          port_addresses.begin();
             out[i] = {handed[i].bytes.data(),          handed[i].bytes.size(),
                       handed[i].bytes.size(),          handed[i].from,
-                      static_cast<wire::PortId>(port), false};
+                      static_cast<wire::PortId>(port), false,
+                      static_cast<uint8_t>(nic)};
         }
         return n;
     }
@@ -134,6 +151,15 @@ public:
     void close_port(wire::PortId id) override { net.ports.erase(port_addresses[id]); }
     wire::Address data_address() const override { return data; }
     size_t max_packet_bytes(const wire::Address&) const override { return mtu; }
+    size_t nics() const override { return nic_count; }
+    wire::Address nic_address(size_t nic) const override {
+        return test::nic_address(data.ip[3], nic, data.port);
+    }
+    void add_nics(size_t count) {
+        nic_count = count;
+        for (size_t nic = 1; nic < count; ++nic)
+            net.ports[nic_address(nic)] = this;
+    }
     uint16_t paths() const override { return path_count; }
     size_t receive_buffer_bytes() const override { return buffer; }
     size_t charge_bytes(size_t packet) const override { return packet + 700; }
@@ -146,6 +172,7 @@ public:
     bool refuse_sends = false;
     double again = 0; // of how many sends the kernel has no room for
     uint16_t path_count = 4;
+    size_t nic_count = 1;
     size_t buffer = 4u << 20;
     size_t charge = 0;
     uint64_t drops = 0;
@@ -162,7 +189,7 @@ inline void Net::send(Packet packet, NetLink* sender) {
     if (prng.chance(weather.loss)) return;
     int copies = prng.chance(weather.dup) ? 2 : 1;
     for (int i = 0; i < copies; ++i) {
-        Duration delay = weather.delay;
+        Duration delay = weather.delay + (queueing ? queueing(packet) : Duration{});
         if (i > 0 || prng.chance(weather.reorder))
             delay += weather.delay * static_cast<int64_t>(1 + prng.below(10));
         on_the_way.emplace(now + delay, std::pair(packet, sender));
