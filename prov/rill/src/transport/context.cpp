@@ -158,7 +158,8 @@ bool Context::awaiting() const {
 // arrived before. Most samples of the round trip know nothing of that, so it is kept beside them.
 // (An acknowledgement that was lost is no lag: the probe for it is answered at once.)
 void Context::probe_answered(Duration after, const Timing& t, Instant now) {
-    if (!rtt_.valid() || after <= kPrompt * rtt_.srtt()) return;
+    // With several ways, the probe may have waited for another path's loss to be found.
+    if (ways_ || !rtt_.valid() || after <= kPrompt * rtt_.srtt()) return;
     if (now - lag_at_ > kLagKept) lag_ /= 2;
     lag_ = std::min(std::max(lag_, probe_timeout(t) + after), kLagMax);
     lag_at_ = now;

@@ -177,6 +177,8 @@ bool Transport::send_control(Context& context, wire::PacketType type, uint16_t f
     }
     if (status != Status::ok) {
         counters_.add(Counter::tx_errors);
+        if (!on && leave_reply_path(context, now))
+            return send_control(context, type, flags, now, psn, context.control_path());
     } else {
         counters_.add(Counter::tx_trains);
         counters_.add(Counter::tx_packets);

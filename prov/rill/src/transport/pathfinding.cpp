@@ -153,6 +153,26 @@ void Transport::probe_paths(Context& context, Instant now) {
     }
 }
 
+// The kernel does not send that way: back to the peer by another.
+bool Transport::leave_reply_path(Context& context, Instant now) {
+    if (!context.ways_) return false;
+    suspect(context, context.path(context.control_path()), now);
+    for (uint16_t number : context.ways_->usable) {
+        if (number == context.ways_->reply) continue;
+        context.ways_->reply = number;
+        return true;
+    }
+    return false;
+}
+
+// Silence: the answer comes by whichever pair of addresses still works, and shows which does not.
+void Transport::ask_all_paths(Context& context, Instant now) {
+    if (!context.ways_ || !knows_peer(context.state_)) return;
+    for (uint16_t number = 0; number < context.paths_.size(); ++number)
+        if (context.paths_[number]->way.entropy == 0 && context.paths_[number]->health.up())
+            send_control(context, wire::PacketType::control, wire::kAckNow, now, {}, number);
+}
+
 void Transport::path_answered(Context& context, Path& path, uint16_t seq, Instant now) {
     if (path.health.up() || !path.health.answered(seq, now)) return;
     counters_.add(Counter::paths_up);

@@ -269,6 +269,8 @@ void Transport::process_echoes(Context& context, const Arrival& arrival, Instant
         if (rtt_us < kRttMax_us && path.delivered(echo.path_seq)) {
             Duration rtt = std::chrono::microseconds(std::max(rtt_us, 1));
             path.rtt.sample(rtt, now);
+            const Instant sent = now - rtt - std::chrono::microseconds(block.delay_us);
+            context.newest_delivered_ = std::max(context.newest_delivered_, sent);
             context.rtt_.sample(rtt, now);
             path_answered(context, path, echo.path_seq, now);
             if (context.ways_) hold_back_slow(context, path, now);

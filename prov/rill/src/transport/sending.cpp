@@ -306,6 +306,7 @@ void Transport::tail_probe(Context& context, Instant now) {
         return stall(now);
     }
     packets_left(context, status != Status::ok, now);
+    ask_all_paths(context, now);
 }
 
 // Nothing helped: all that is out is taken for lost. The first time a train goes out again, later
@@ -325,10 +326,7 @@ void Transport::time_out(Context& context, Instant now) {
     // A restarted peer's reset comes back only to a packet that left from the data port.
     if (context.backoff_ < 2 || !knows_peer(context.state_)) return;
     probe(context, now);
-    // The way that answers took last may be the one that is gone.
-    for (uint16_t i = 0; context.ways_ && i < context.paths_.size(); ++i)
-        if (i != context.control_path() && context.paths_[i]->way.entropy == 0)
-            send_control(context, wire::PacketType::control, wire::kAckNow, now, {}, i);
+    ask_all_paths(context, now);
 }
 
 } // namespace rill::transport

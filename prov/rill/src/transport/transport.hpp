@@ -269,6 +269,8 @@ private:
     bool add_path(Context& context, const Path::Way& way, Instant now);
     void suspect(Context& context, Path& path, Instant now);
     void probe_paths(Context& context, Instant now);
+    bool leave_reply_path(Context& context, Instant now);
+    void ask_all_paths(Context& context, Instant now);
     void path_answered(Context& context, Path& path, uint16_t seq, Instant now);
     void set_packet_bytes(Context& context, size_t bytes);
 
