@@ -80,12 +80,11 @@ const wire::Address& Context::destination(const Outgoing& packet, const Path& pa
     return remote(path);
 }
 
-Path& Context::path(uint16_t number) {
-    while (paths_.size() <= number) {
+void Context::add_paths(uint16_t last) {
+    while (paths_.size() <= last) {
         const auto entropy = static_cast<uint16_t>(paths_.size());
         paths_.push_back(std::make_unique<Path>(Path::Way{0, 0, entropy}, packet_bytes_));
     }
-    return *paths_[number];
 }
 
 size_t Context::congestion_window_bytes() const {

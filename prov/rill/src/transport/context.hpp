@@ -123,7 +123,12 @@ private:
     uint16_t candidate(size_t i) const {
         return ways_ ? ways_->usable[i] : static_cast<uint16_t>(i);
     }
-    Path& path(uint16_t number);
+    Path& path(uint16_t number) {
+        if (number >= paths_.size()) [[unlikely]]
+            add_paths(number);
+        return *paths_[number];
+    }
+    void add_paths(uint16_t last); // of the first pair of addresses
     bool is_data_address(const wire::Address& address) const {
         if (address == data_) return true;
         return ways_ && std::ranges::find(ways_->remotes, address) != ways_->remotes.end();

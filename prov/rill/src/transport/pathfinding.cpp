@@ -174,7 +174,7 @@ void Transport::ask_all_paths(Context& context, Instant now) {
 }
 
 void Transport::path_answered(Context& context, Path& path, uint16_t seq, Instant now) {
-    if (path.health.up() || !path.health.answered(seq, now)) return;
+    if (!path.health.answered(seq, now)) return;
     counters_.add(Counter::paths_up);
     if (path.packet_bytes && path.packet_bytes < context.packet_bytes_)
         set_packet_bytes(context, path.packet_bytes);

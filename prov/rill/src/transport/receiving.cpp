@@ -272,7 +272,7 @@ void Transport::process_echoes(Context& context, const Arrival& arrival, Instant
             const Instant sent = now - rtt - std::chrono::microseconds(block.delay_us);
             context.newest_delivered_ = std::max(context.newest_delivered_, sent);
             context.rtt_.sample(rtt, now);
-            path_answered(context, path, echo.path_seq, now);
+            if (!path.health.up()) path_answered(context, path, echo.path_seq, now);
             if (context.ways_) hold_back_slow(context, path, now);
         }
         if (path.marks_grew(echo.marks)) {
