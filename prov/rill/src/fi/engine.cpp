@@ -4,6 +4,7 @@
 #include "fi/errors.hpp"
 #include "fi/export_directories.hpp"
 #include "fi/log.hpp"
+#include "fi/place.hpp"
 #include "nic/describe.hpp"
 #include "transport/context.hpp"
 
@@ -81,10 +82,8 @@ int Engine::open(const Settings& settings, const Options& options, std::unique_p
 // Whoever cannot be looked at works all the same.
 void Engine::open_export(const Settings& settings) {
     std::string error;
-    std::string names;
-    for (const link::Interface& i : interfaces_)
-        names += (names.empty() ? "" : ",") + i.name;
-    exporter_ = obs::Exporter::open(export_directories(), {settings.device.name, names}, error);
+    exporter_ = obs::Exporter::open(export_directories(),
+                                    {settings.device.name, domain_name(interfaces_)}, error);
     if (exporter_) {
         counters_ = &exporter_->counters();
         return;

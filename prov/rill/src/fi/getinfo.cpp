@@ -30,7 +30,7 @@ int describe(const Place& place, fi_info& info) {
         info.dest_addrlen = info.dest_addr ? sockaddr_bytes(place.destination.family) : 0;
         if (!info.dest_addr) return -FI_ENOMEM;
     }
-    info.domain_attr->name = strdup(domain_name(place).c_str());
+    info.domain_attr->name = strdup(domain_name(place.interfaces).c_str());
     info.fabric_attr->name = strdup(network_name(place.interface).c_str());
     const bool complete = info.src_addr && info.domain_attr->name && info.fabric_attr->name;
     return complete ? 0 : -FI_ENOMEM;

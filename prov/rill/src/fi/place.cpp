@@ -200,9 +200,9 @@ std::string network_name(const link::Interface& interface) {
     return link::host_text(network) + "/" + std::to_string(bits);
 }
 
-std::string domain_name(const Place& place) {
+std::string domain_name(const std::vector<link::Interface>& interfaces) {
     std::string name;
-    for (const link::Interface& i : place.interfaces)
+    for (const link::Interface& i : interfaces)
         name += (name.empty() ? "" : ",") + i.name;
     return name;
 }

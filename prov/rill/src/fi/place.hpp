@@ -25,7 +25,7 @@ struct Place {
 std::string network_name(const link::Interface& interface);
 
 // What a domain is called: its interfaces, "eth0,eth1". Given back as a hint it means the same.
-std::string domain_name(const Place& place);
+std::string domain_name(const std::vector<link::Interface>& interfaces);
 
 // Finds the one interface that fits the arguments of fi_getinfo best. -FI_ENODATA when none does,
 // -FI_ENODEV when FI_RILL_IFACE names one that is not there.
