@@ -116,7 +116,17 @@ void refused_kinds() {
     attr.wait_obj = static_cast<fi_wait_obj>(FI_WAIT_POLLFD + 1);
     check_refused(fi_cntr_open(side.domain.get(), &attr, &opened, nullptr), "an unknown wait kind");
     const Counter counter = open_counter(side.domain);
-    check_refused(fi_cntr_wait(counter.get(), 0, 0), "a wait without a wait object");
+    fid_wait* opened_set = nullptr;
+    fi_wait_attr set_attr{};
+    set_attr.wait_obj = FI_WAIT_UNSPEC;
+    check_ok(fi_wait_open(side.fabric.get(), &set_attr, &opened_set), "fi_wait_open");
+    const WaitSet set(opened_set);
+    attr = {};
+    attr.wait_obj = FI_WAIT_SET;
+    attr.wait_set = set.get();
+    check_ok(fi_cntr_open(side.domain.get(), &attr, &opened, nullptr), "a counter of a wait set");
+    const Counter member(opened);
+    check_refused(fi_cntr_wait(member.get(), 0, 0), "a wait for a member of a wait set");
     int fd = -1;
     check_refused(fi_control(counter.id(), FI_GETWAIT, &fd), "FI_GETWAIT without one");
     fid* waits[] = {counter.id()};
@@ -422,8 +432,10 @@ int main(int argc, char** argv) {
         {"multi-receive", multi_receive},
         {"errors", errors},
     };
-    const std::pair<const char*, fi_wait_obj> kinds[] = {
-        {"unspec", FI_WAIT_UNSPEC}, {"fd", FI_WAIT_FD}, {"yield", FI_WAIT_YIELD}};
+    const std::pair<const char*, fi_wait_obj> kinds[] = {{"none", FI_WAIT_NONE},
+                                                         {"unspec", FI_WAIT_UNSPEC},
+                                                         {"fd", FI_WAIT_FD},
+                                                         {"yield", FI_WAIT_YIELD}};
     for (const auto& [name, kind] : kinds) {
         const std::string suffix = std::string(", ") + name;
         const fi_wait_obj k = kind;
@@ -438,6 +450,8 @@ int main(int argc, char** argv) {
         const std::string suffix = progress == FI_PROGRESS_AUTO ? ", auto" : ", manual";
         cases.push_back({"asleep in fi_cntr_wait" + suffix,
                          [=] { sleep_ping_pong(FI_WAIT_UNSPEC, progress, false); }});
+        cases.push_back({"asleep in fi_cntr_wait without a wait object" + suffix,
+                         [=] { sleep_ping_pong(FI_WAIT_NONE, progress, false); }});
         cases.push_back({"asleep on a descriptor" + suffix,
                          [=] { sleep_ping_pong(FI_WAIT_FD, progress, true); }});
     }

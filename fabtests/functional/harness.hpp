@@ -67,6 +67,7 @@ using Av = Handle<fid_av>;
 using Eq = Handle<fid_eq>;
 using Counter = Handle<fid_cntr>;
 using Mr = Handle<fid_mr>;
+using WaitSet = Handle<fid_wait>;
 using Endpoint = Handle<fid_ep>;
 
 struct Side;

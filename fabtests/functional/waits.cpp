@@ -16,7 +16,6 @@ using namespace functional;
 namespace {
 
 using PollSet = Handle<fid_poll>;
-using WaitSet = Handle<fid_wait>;
 
 PollSet open_poll_set(const Domain& domain) {
     fi_poll_attr attr{};

@@ -179,7 +179,7 @@ int Counter::set_error(uint64_t value) {
 }
 
 int Counter::wait(uint64_t threshold, int timeout_ms) {
-    if (!wait_.can_block()) return -FI_ENOSYS;
+    if (wait_.in_set()) return -FI_ENOSYS;
     Engine& engine = domain_->engine();
     if (!engine.is_ours()) return -FI_EOPBADSTATE;
     const Instant until =
@@ -187,6 +187,7 @@ int Counter::wait(uint64_t threshold, int timeout_ms) {
     uint64_t errors_before;
     {
         const Owned own(engine);
+        if (const int failed = wait_.open_unseen(FI_LOG_CNTR)) return failed;
         errors_before = errors_;
     }
     bool failed = false;

@@ -27,7 +27,8 @@ public:
     int set(uint64_t value);
     int add_error(uint64_t value);
     int set_error(uint64_t value);
-    // 0: reached; -FI_EAVAIL: an operation failed meanwhile; -FI_ETIMEDOUT.
+    // 0: reached; -FI_EAVAIL: an operation failed meanwhile; -FI_ETIMEDOUT. Without a wait object
+    // too, which the manual page does not ask for but programs do; -FI_ENOSYS: in a wait set.
     int wait(uint64_t threshold, int timeout_ms);
     int try_wait() override;
     Domain& domain() { return *domain_; }

@@ -157,6 +157,11 @@ int Waker::open(const fi_wait_obj& kind, fid_wait* set, fi_log_subsys where) {
     return -FI_EINVAL;
 }
 
+int Waker::open_unseen(fi_log_subsys where) {
+    if (own_.is_open() || own_.open()) return 0;
+    return no_descriptor(where);
+}
+
 int Waker::control(int command, void* arg) const {
     return describe(kind_, own_.fd(), command, arg);
 }

@@ -66,8 +66,12 @@ public:
     [[nodiscard]] int open(const fi_wait_obj& kind, fid_wait* set, fi_log_subsys where);
 
     bool exists() const { return kind_ != FI_WAIT_NONE; }
+    bool in_set() const { return kind_ == FI_WAIT_SET; }
     // Whether the program may sleep in a read of this very object.
-    bool can_block() const { return exists() && kind_ != FI_WAIT_SET; }
+    bool can_block() const { return exists() && !in_set(); }
+    // For one of FI_WAIT_NONE that is slept on nevertheless, with the engine owned: the program
+    // never sees the descriptor. -FI_EMFILE: none to be had.
+    [[nodiscard]] int open_unseen(fi_log_subsys where);
     int fd() const { return own_.fd(); }
     int control(int command, void* arg) const; // FI_GETWAIT, FI_GETWAITOBJ
 
