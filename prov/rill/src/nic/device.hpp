@@ -13,6 +13,7 @@
 #include "nic/queue_pair.hpp"
 #include "nic/remote_flows.hpp"
 #include "nic/rx_flow.hpp"
+#include "nic/write_batch.hpp"
 #include "obs/counters.hpp"
 #include "transport/transport.hpp"
 #include "util/log.hpp"
@@ -116,6 +117,7 @@ private:
     // transport::Client
     bool place(transport::Context& from, wire::PortId port,
                std::span<const std::byte> records) override;
+    void train_placed() override { settle_writes(); }
     bool has_records(const transport::Context& to, bool flush) const override;
     bool fill(transport::Context& to, transport::Outgoing& packet, size_t limit,
               bool flush) override;
@@ -188,6 +190,11 @@ private:
     void open_fetch(const SendEntry& e);
     void close_fetch(wire::GrantId id);
     RemoteFlow* remote_flow_of(transport::Context& from, uint32_t number, QueuePair* qp);
+    // Copies what on_write() has put off, and notes at its operation what could not be.
+    void settle_writes();
+    void defer_write(RemoteFlow& f, uint32_t msg_no, IovView region, uint64_t offset,
+                     std::span<const std::byte> payload);
+    Status write_at_once(IovView region, uint64_t offset, std::span<const std::byte> payload);
     void on_write(transport::Context& from, wire::PortId port, const wire::RecordView& r);
     void on_read(transport::Context& from, wire::PortId port, const wire::RecordView& r);
     void on_atomic(transport::Context& from, wire::PortId port, const wire::RecordView& r);
@@ -202,6 +209,7 @@ private:
     void execute_atomic(transport::Context& from, RemoteFlow& f, const wire::Atomic& a,
                         std::span<const std::byte> payload);
     bool is_aborted(const RemoteFlow& f, uint32_t msg_no) const;
+    bool is_last(const RemoteFlow& f, uint32_t msg_no, uint64_t bytes, uint64_t total) const;
     bool advance(RemoteFlow& f, uint32_t msg_no, uint64_t bytes, uint64_t total, Status& status);
     CompletionEntry& new_remote_entry(RemoteFlow& f, uint8_t kinds, uint32_t msg_no, uint64_t key,
                                       uint64_t total, Status status);
@@ -253,6 +261,7 @@ private:
     MemoryRegionTable regions_;
     uint32_t keys_made_ = 0;
     RemoteFlowTable remote_flows_;
+    WriteBatch writes_;          // empty between trains
     uint32_t partials_ = 0;      // of all remote flows
     uint32_t early_atomics_ = 0; // likewise
     uint32_t answers_ = 0;       // that have not left entirely

@@ -37,4 +37,5 @@ rill_core_sources += \
 	%D%/registers.hpp \
 	%D%/rx_flow.hpp \
 	%D%/send_engine.cpp \
-	%D%/shipped_types.hpp
+	%D%/shipped_types.hpp \
+	%D%/write_batch.hpp

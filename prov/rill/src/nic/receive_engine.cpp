@@ -104,12 +104,15 @@ bool Device::place(transport::Context& from, wire::PortId port,
         take_record(from, port, r);
         return true;
     }
+    }
     while (reader.next(r))
         take_record(from, port, r);
     return true;
 }
 
 void Device::take_record(transport::Context& from, wire::PortId port, const wire::RecordView& r) {
+    // Whatever else comes finds memory as the writes before it left it.
+    if (r.type != wire::RecordType::write) settle_writes();
     switch (r.type) {
     case wire::RecordType::message: return on_message(from, port, r);
     case wire::RecordType::fragment: return on_fragment(from, port, r);

@@ -112,6 +112,13 @@ bool Device::is_aborted(const RemoteFlow& f, uint32_t msg_no) const {
     return it != f.partial.end() && it->second.aborted;
 }
 
+// Whether an operation of several records is over with `bytes` more.
+bool Device::is_last(const RemoteFlow& f, uint32_t msg_no, uint64_t bytes, uint64_t total) const {
+    if (bytes >= total) return false;
+    auto it = f.partial.find(msg_no);
+    return it != f.partial.end() && it->second.got + bytes >= total;
+}
+
 // `bytes` more of an operation were worked on. True when that was all of it; `status` is then the
 // first error, if there was one.
 bool Device::advance(RemoteFlow& f, uint32_t msg_no, uint64_t bytes, uint64_t total,
@@ -173,6 +180,37 @@ void Device::tell_source(RemoteFlow& f) {
 
 // ---- writes -----------------------------------------------------------------------------------
 
+void Device::settle_writes() {
+    if (writes_.empty()) return;
+    if (!guarded_scatter(writes_.pieces)) {
+        for (size_t i = 0; i < writes_.pieces.size(); ++i) {
+            if (guarded_scatter(std::span(writes_.pieces).subspan(i, 1))) continue;
+            counters_.add(Counter::remote_refused);
+            RemoteFlow* f = remote_flows_.find(writes_.owners[i].flow);
+            if (!f) continue;
+            auto it = f->partial.find(writes_.owners[i].msg_no);
+            if (it != f->partial.end()) it->second.status = Status::bad_address;
+        }
+    }
+    writes_.clear();
+}
+
+// Of an operation that is not over with this: there will be a place to note a failure.
+void Device::defer_write(RemoteFlow& f, uint32_t msg_no, IovView region, uint64_t offset,
+                         std::span<const std::byte> payload) {
+    if (!writes_.takes(region.count)) settle_writes();
+    for_pieces(region, offset, payload.size(), [&](std::byte* at, size_t pos, size_t n) {
+        writes_.pieces.push_back({at, payload.data() + pos, n});
+        writes_.owners.push_back({remote_flows_.handle(f), msg_no});
+        return true;
+    });
+}
+
+Status Device::write_at_once(IovView region, uint64_t offset, std::span<const std::byte> payload) {
+    settle_writes(); // those that came before
+    return guarded_scatter(region, offset, payload) ? Status::ok : Status::bad_address;
+}
+
 void Device::on_write(transport::Context& from, wire::PortId port, const wire::RecordView& r) {
     const wire::Write& w = r.write;
     RemoteFlow* f = remote_flow_of(from, w.flow, endpoint(w.queue_pair, port));
@@ -190,8 +228,10 @@ void Device::on_write(transport::Context& from, wire::PortId port, const wire::R
         const MemoryRegion* region = nullptr;
         uint64_t at = 0;
         status = regions_.check(w.key, kRemoteWritable, w.address, w.length, region, at);
-        if (is_ok(status) && !guarded_scatter(region->view(), at + w.offset, r.payload))
-            status = Status::bad_address;
+        if (is_ok(status) && r.payload.size() == w.total)
+            status = write_at_once(region->view(), at + w.offset, r.payload);
+        else if (is_ok(status))
+            defer_write(*f, w.msg_no, region->view(), at + w.offset, r.payload);
     }
     if (is_ok(status))
         count_placed(Way::direct, r.payload.size());
@@ -202,6 +242,7 @@ void Device::on_write(transport::Context& from, wire::PortId port, const wire::R
         f->source = r.source;
         tell_source(*f);
     }
+    if (is_last(*f, w.msg_no, r.payload.size(), w.total)) settle_writes();
     if (!advance(*f, w.msg_no, r.payload.size(), w.total, status)) return;
     counters_.add(Counter::remote_writes);
     const uint8_t kinds = kRemoteWasWritten | kRemoteNotice | (immediate ? kRemoteImmediate : 0);

@@ -45,6 +45,7 @@ size_t Transport::receive_train(const wire::RxTrain& train, Instant now) {
         else
             receive_packet(arrival, now);
     }
+    client_.train_placed();
     return packets;
 }
 

@@ -53,6 +53,8 @@ public:
     // A packet's records, each packet once. false: no room for what they bring (nothing was done);
     // the packet counts as not received and comes again. `port` is where it arrived.
     virtual bool place(Context& from, wire::PortId port, std::span<const std::byte> records) = 0;
+    // The packets of a train have been placed; their bytes are gone after this.
+    virtual void train_placed() = 0;
     // Fill a fresh packet with the next records for this context, at most `limit` bytes in all.
     // false: there is nothing to send, the packet stays unused. `flush`: also records that were
     // waiting for company (completion notices).

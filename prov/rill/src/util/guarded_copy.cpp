@@ -2,6 +2,7 @@
 #include "util/guarded_copy.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -11,25 +12,64 @@
 namespace rill {
 namespace {
 
+// Pieces that one call of the kernel copies: a call costs as much as copying 8 KiB.
+constexpr size_t kPiecesPerCall = 64;
+
+// A list of one call's.
+struct Pieces {
+    std::array<iovec, kPiecesPerCall> at;
+    size_t count = 0;
+    size_t bytes = 0;
+
+    bool full() const { return count == at.size(); }
+    void add(const void* start, size_t n) {
+        at[count++] = {const_cast<void*>(start), n};
+        bytes += n;
+    }
+    void clear() { count = bytes = 0; }
+};
+
 // The kernel faults in, and copies with checks, what is `local` here; the pages of `sound`, which
 // are ours and there, it pins. The process id is asked for each time: a cached one would be the
 // parent's in a forked child.
-bool copy_in(std::byte* local, const std::byte* sound, size_t bytes) {
-    const iovec to{local, bytes};
-    const iovec from{const_cast<std::byte*>(sound), bytes};
-    return process_vm_readv(getpid(), &to, 1, &from, 1, 0) == static_cast<ssize_t>(bytes);
+bool copy_in(const Pieces& local, const Pieces& sound) {
+    return process_vm_readv(getpid(), local.at.data(), local.count, sound.at.data(), sound.count,
+                            0) == static_cast<ssize_t>(local.bytes);
 }
 
-bool copy_out(std::byte* sound, const std::byte* local, size_t bytes) {
-    const iovec from{const_cast<std::byte*>(local), bytes};
-    const iovec to{sound, bytes};
-    return process_vm_writev(getpid(), &from, 1, &to, 1, 0) == static_cast<ssize_t>(bytes);
+bool copy_out(const Pieces& sound, const Pieces& local) {
+    return process_vm_writev(getpid(), local.at.data(), local.count, sound.at.data(), sound.count,
+                             0) == static_cast<ssize_t>(local.bytes);
+}
+
+Pieces one(const void* at, size_t bytes) {
+    Pieces pieces;
+    pieces.add(at, bytes);
+    return pieces;
 }
 
 // Whether all of the range is there, and each(...) answered true for every piece of it.
 template <class Each>
 bool all_pieces(IovView list, uint64_t offset, size_t bytes, Each&& each) {
     return for_pieces(list, offset, bytes, each) == bytes;
+}
+
+// Likewise for call(pieces, their position in the range), as many pieces at a time as there can be.
+template <class Call>
+bool by_calls(IovView list, uint64_t offset, size_t bytes, Call&& call) {
+    Pieces pieces;
+    size_t first = 0;
+    const bool all =
+        all_pieces(list, offset, bytes, [&](const std::byte* at, size_t pos, size_t n) {
+            if (pieces.full()) {
+                if (!call(pieces, first)) return false;
+                pieces.clear();
+                first = pos;
+            }
+            pieces.add(at, n);
+            return true;
+        });
+    return all && call(pieces, first);
 }
 
 // Smallest page of any Linux system: looking at one word in each of them is enough.
@@ -64,18 +104,33 @@ bool for_pages(const std::byte* at, size_t bytes, Probe&& probe) {
 
 bool guarded_copies_work() {
     std::byte from{1}, to{0};
-    return copy_in(&to, &from, 1) && to == from && copy_out(&to, &from, 1);
+    return copy_in(one(&to, 1), one(&from, 1)) && to == from &&
+           copy_out(one(&to, 1), one(&from, 1));
 }
 
 bool guarded_scatter(IovView list, uint64_t offset, std::span<const std::byte> data) {
-    return all_pieces(list, offset, data.size(), [&](std::byte* at, size_t pos, size_t n) {
-        return copy_in(at, data.data() + pos, n);
+    return by_calls(list, offset, data.size(), [&](const Pieces& pieces, size_t first) {
+        return copy_in(pieces, one(data.data() + first, pieces.bytes));
     });
 }
 
+bool guarded_scatter(std::span<const GuardedPiece> all) {
+    Pieces to, from;
+    for (const GuardedPiece& piece : all) {
+        if (to.full()) {
+            if (!copy_in(to, from)) return false;
+            to.clear();
+            from.clear();
+        }
+        to.add(piece.to, piece.bytes);
+        from.add(piece.from, piece.bytes);
+    }
+    return copy_in(to, from);
+}
+
 bool guarded_gather(IovView list, uint64_t offset, std::span<std::byte> out) {
-    return all_pieces(list, offset, out.size(), [&](const std::byte* at, size_t pos, size_t n) {
-        return copy_out(out.data() + pos, at, n);
+    return by_calls(list, offset, out.size(), [&](const Pieces& pieces, size_t first) {
+        return copy_out(one(out.data() + first, pieces.bytes), pieces);
     });
 }
 
@@ -86,7 +141,7 @@ bool is_writable(const std::byte* at, size_t bytes) {
 bool is_readable(const std::byte* at, size_t bytes) {
     return for_pages(at, bytes, [](uintptr_t word) {
         std::byte seen;
-        return copy_out(&seen, reinterpret_cast<const std::byte*>(word), 1);
+        return copy_out(one(&seen, 1), one(reinterpret_cast<const void*>(word), 1));
     });
 }
 

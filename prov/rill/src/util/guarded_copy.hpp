@@ -20,7 +20,16 @@ bool guarded_copies_work();
 // memory cannot be written; some of the bytes before it may have been.
 [[nodiscard]] bool guarded_scatter(IovView list, uint64_t offset, std::span<const std::byte> data);
 
-// Likewise out of the list. false: part of the memory cannot be read.
+// Of several copies, done together: fewer calls of the kernel. false: part of the memory cannot be
+// written; any of the bytes may have been.
+struct GuardedPiece {
+    std::byte* to = nullptr;
+    const std::byte* from = nullptr;
+    size_t bytes = 0;
+};
+[[nodiscard]] bool guarded_scatter(std::span<const GuardedPiece> pieces);
+
+// Copies out of the list. false: part of the memory cannot be read.
 [[nodiscard]] bool guarded_gather(IovView list, uint64_t offset, std::span<std::byte> out);
 
 // Whether a range can be written now, or read now. Its content stays as it is.

@@ -288,6 +288,7 @@ public:
         last_port = port;
         return true;
     }
+    void train_placed() override {}
     bool has_records(const Context&, bool) const override { return true; } // fill() tells
     bool fill(Context& c, Outgoing& packet, size_t limit, bool flush) override {
         bool any = false;

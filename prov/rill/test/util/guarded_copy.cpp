@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 
+#include <algorithm>
 #include <array>
 #include <sys/mman.h>
 #include <vector>
@@ -37,6 +38,38 @@ Test(guarded_copy, bytes_arrive_through_a_list) {
     cr_assert(guarded_gather({list, 3}, 2, out));
     cr_assert(out == in);
     cr_assert_not(guarded_gather({list, 3}, 5, out), "the list does not cover that");
+}
+
+Test(guarded_copy, many_pieces_arrive_each_at_its_place) {
+    constexpr size_t count = 150; // more than one call takes
+    std::vector<std::byte> from(count * 3), to(count * 5), gathered(count * 3);
+    for (size_t i = 0; i < from.size(); ++i)
+        from[i] = std::byte(i * 7 + 1);
+    std::vector<GuardedPiece> pieces;
+    std::vector<iovec> list;
+    for (size_t i = 0; i < count; ++i) {
+        pieces.push_back({&to[i * 5], &from[i * 3], 3});
+        list.push_back({&to[i * 5], 3});
+    }
+    cr_assert(guarded_scatter(pieces));
+    for (size_t i = 0; i < count; ++i) {
+        cr_assert(std::equal(&from[i * 3], &from[i * 3] + 3, &to[i * 5]), "piece %zu", i);
+        cr_assert(to[i * 5 + 3] == std::byte{0}, "the gap after piece %zu", i);
+    }
+    const IovView all{list.data(), count};
+    cr_assert(guarded_gather(all, 0, gathered));
+    cr_assert(gathered == from);
+    cr_assert(guarded_scatter(all, 0, from));
+
+    Pages pages;
+    pages.protect(PROT_READ);
+    pieces[120].to = pages.at + kPage;
+    list[120].iov_base = pages.at + kPage;
+    cr_assert_not(guarded_scatter(pieces));
+    cr_assert_not(guarded_scatter(all, 0, from));
+    cr_assert(guarded_gather(all, 0, gathered), "it can be read");
+    cr_assert(guarded_scatter(std::span(pieces).first(120)));
+    cr_assert(guarded_scatter(std::span(pieces).subspan(121)));
 }
 
 Test(guarded_copy, memory_that_is_gone_is_an_answer) {

@@ -3,9 +3,6 @@
 
 #include "util/guarded_copy.hpp"
 
-#include <algorithm>
-#include <cstring>
-
 namespace rill::link::shm {
 namespace {
 
@@ -17,16 +14,10 @@ size_t space_of(size_t bytes) {
 
 // False: part of a guarded train cannot be read.
 bool copy(const wire::TxTrain& train, std::byte* to) {
-    size_t left = train.total_bytes;
-    for (const iovec& piece : train.iov) {
-        const size_t n = std::min(piece.iov_len, left);
-        if (!train.guarded)
-            std::memcpy(to, piece.iov_base, n);
-        else if (!guarded_gather({&piece, 1}, 0, {to, n}))
-            return false;
-        to += n;
-        left -= n;
-    }
+    const IovView list{train.iov.data(), static_cast<uint32_t>(train.iov.size())};
+    const std::span bytes(to, train.total_bytes);
+    if (train.guarded) return guarded_gather(list, 0, bytes);
+    gather(list, 0, bytes);
     return true;
 }
 
