@@ -133,6 +133,29 @@ void by_default_of_an_alias() {
     check_eq(result, uint64_t{115}, "what the last fetched");
 }
 
+// The default of both directions, by the hints.
+void by_default_of_hints() {
+    Config config = triggering();
+    config.tx_op_flags = config.rx_op_flags = FI_TRIGGER;
+    Pair pair(config);
+    const Counter go_a = open_counter(pair.a().domain);
+    const Counter go_b = open_counter(pair.b().domain);
+    Bytes out(8), in(8);
+    fill(out, 3);
+    fi_triggered_context2 from = at_threshold(go_b, 1);
+    fi_triggered_context2 to = at_threshold(go_a, 1);
+    check_ok(receive(pair.b(), transfer(Kind::msg, in, FI_ADDR_UNSPEC, &from)), "receive");
+    check_ok(send(pair.a(), transfer(Kind::msg, out, pair.to_b(), &to)), "send");
+    check_refused(send(pair.a(), transfer(Kind::msg, out, pair.to_b(), nullptr)), "no context");
+    add(go_b);
+    pair.settle();
+    check(pair.a().tx.empty() && pair.b().rx.empty(), "nothing is sent before the threshold");
+    add(go_a);
+    check_same(pair.received(1).context, &from, "context of the receive");
+    check_same(pair.sent(0).context, &to, "context of the send");
+    check_filled(in.data(), in.size(), 3);
+}
+
 // The default of receives, set and taken back.
 void by_default_of_receives() {
     Pair pair(triggering());
@@ -204,6 +227,154 @@ void fails_or_is_cancelled() {
     check_eq(cancelled.err, FI_ECANCELED, "error");
 }
 
+// ---- the deferred work queue ------------------------------------------------------------------
+
+uint64_t value_of(const Counter& counter) {
+    return fi_cntr_read(counter.get());
+}
+
+// Work of one endpoint on memory of the other's, with what must stay as it is until it is complete.
+struct Remote {
+    explicit Remote(size_t bytes)
+        : local(bytes), remote(bytes), target(pair.b(), remote.data(), bytes) {}
+    // After the endpoint that it is bound to, before the domain.
+    ~Remote() {
+        if (pair.a().ep.close() == 0) own.close();
+    }
+
+    // `what` has an endpoint, a message and flags. Runs it once, by a threshold of `go`.
+    template <class What>
+    void run(What& what, fi_op_type type, uint64_t flags) {
+        what.ep = pair.a().ep.get();
+        what.msg.addr = pair.to_b();
+        what.msg.context = this;
+        what.flags = flags;
+        work.threshold = ++runs;
+        work.triggering_cntr = go.get();
+        work.completion_cntr = done.get();
+        work.op_type = type;
+        check_ok(fi_control(pair.a().domain.id(), FI_QUEUE_WORK, &work), "FI_QUEUE_WORK");
+        pair.settle();
+        check_eq(value_of(done), runs - 1, "before the threshold");
+        add(go);
+        pair.until("the completion counter", [&] { return value_of(done) == runs; });
+        if (flags & FI_COMPLETION) check_same(pair.sent(0).context, this, "its entry in the queue");
+        pair.settle();
+        check(pair.a().tx.empty(), "no other entry");
+        check_eq(value_of(own), 0u, "the endpoint's own counter");
+    }
+    void run_rma(fi_op_type type, uint64_t flags) {
+        fi_op_rma what{};
+        const iovec pieces[] = {{local.data(), 10}, {local.data() + 10, local.size() - 10}};
+        const fi_rma_iov range{target.address, remote.size(), target.key};
+        what.msg.msg_iov = pieces;
+        what.msg.iov_count = 2;
+        what.msg.rma_iov = &range;
+        what.msg.rma_iov_count = 1;
+        work.op.rma = &what;
+        run(what, type, flags);
+    }
+
+    Counter own;
+    Pair pair{triggering_with(own)};
+    const Counter go = open_counter(pair.a().domain);
+    const Counter done = open_counter(pair.a().domain);
+    Bytes local, remote;
+    const Target target;
+    fi_deferred_work work{};
+    uint64_t runs = 0;
+
+private:
+    // The first side's transmits have a counter, which must hear of none of this.
+    static Config triggering_with(Counter& own) {
+        Config config = triggering();
+        config.prepare = [&own](Side& side) {
+            if (own.get()) return;
+            own = open_counter(side.domain);
+            check_ok(fi_ep_bind(side.ep.get(), own.id(), FI_WRITE | FI_READ), "bind");
+        };
+        return config;
+    }
+};
+
+void deferred_rma(size_t bytes) {
+    Remote r(bytes);
+    fill(r.local, 3);
+    r.run_rma(FI_OP_WRITE, FI_DELIVERY_COMPLETE);
+    check(r.local == r.remote, "what was written");
+    fill(r.remote, 4);
+    r.run_rma(FI_OP_READ, FI_COMPLETION);
+    check(r.local == r.remote, "what was read");
+}
+
+void deferred_atomics() {
+    Remote r(16);
+    auto* cells = reinterpret_cast<uint64_t*>(r.remote.data());
+    const uint64_t before[] = {100, 200};
+    std::copy_n(before, 2, cells);
+    uint64_t operands[] = {5, 6}, compares[] = {105, 0}, results[2] = {};
+    const fi_ioc operand{operands, 2}, compare{compares, 2};
+    fi_ioc result{results, 2};
+    const fi_rma_ioc range{r.target.address, 2, r.target.key};
+    const auto describe = [&](fi_msg_atomic& msg, fi_op op) {
+        msg.msg_iov = &operand;
+        msg.iov_count = 1;
+        msg.rma_iov = &range;
+        msg.rma_iov_count = 1;
+        msg.datatype = FI_UINT64;
+        msg.op = op;
+    };
+    fi_op_atomic base{};
+    describe(base.msg, FI_SUM);
+    r.work.op.atomic = &base;
+    r.run(base, FI_OP_ATOMIC, FI_DELIVERY_COMPLETE);
+    check(cells[0] == 105 && cells[1] == 206, "the sums");
+
+    fi_op_compare_atomic swap{};
+    describe(swap.msg, FI_CSWAP);
+    swap.compare = {&compare, nullptr, 1};
+    swap.fetch = {&result, nullptr, 1};
+    r.work.op.compare_atomic = &swap;
+    r.run(swap, FI_OP_COMPARE_ATOMIC, FI_COMPLETION);
+    check(results[0] == 105 && results[1] == 206, "what was compared");
+    check(cells[0] == 5 && cells[1] == 206, "swapped where equal");
+
+    fi_op_fetch_atomic fetch{};
+    describe(fetch.msg, FI_SUM);
+    fetch.fetch = {&result, nullptr, 1};
+    r.work.op.fetch_atomic = &fetch;
+    r.run(fetch, FI_OP_FETCH_ATOMIC, 0);
+    check(results[0] == 5 && results[1] == 206, "what was fetched");
+    check(cells[0] == 10 && cells[1] == 212, "the sums");
+}
+
+// A key that nobody has, and lists that do not go together, count as errors when they are due.
+void deferred_failures() {
+    Remote r(64);
+    const iovec piece{r.local.data(), 64};
+    for (const fi_rma_iov& range : {fi_rma_iov{r.target.address, 64, 12345},
+                                    fi_rma_iov{r.target.address, 63, r.target.key}}) {
+        fi_op_rma what{};
+        what.ep = r.pair.a().ep.get();
+        what.msg.addr = r.pair.to_b();
+        what.msg.msg_iov = &piece;
+        what.msg.iov_count = 1;
+        what.msg.rma_iov = &range;
+        what.msg.rma_iov_count = 1;
+        fi_deferred_work work{};
+        work.triggering_cntr = r.go.get();
+        work.completion_cntr = r.done.get();
+        work.op_type = FI_OP_WRITE;
+        work.op.rma = &what;
+        const uint64_t failed = fi_cntr_readerr(r.done.get());
+        check_ok(fi_control(r.pair.a().domain.id(), FI_QUEUE_WORK, &work), "at once");
+        r.pair.until("the failure to count",
+                     [&] { return fi_cntr_readerr(r.done.get()) == failed + 1; });
+    }
+    check_eq(value_of(r.done), 0u, "successes");
+    check(r.remote == Bytes(64), "nothing was written");
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -213,8 +384,13 @@ int main(int argc, char** argv) {
         {"read", [] { message_form(false, 0); }},
         {"default of an alias", by_default_of_an_alias},
         {"default of receives", by_default_of_receives},
+        {"default of hints", by_default_of_hints},
         {"injected atomic", injected_atomic},
         {"fails or is cancelled", fails_or_is_cancelled},
+        {"deferred RMA, 40 bytes", [] { deferred_rma(40); }},
+        {"deferred RMA, 300000 bytes", [] { deferred_rma(300000); }},
+        {"deferred atomics", deferred_atomics},
+        {"deferred failures", deferred_failures},
     };
     return run_cases(argc, argv, cases);
 }

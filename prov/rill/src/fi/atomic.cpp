@@ -3,7 +3,7 @@
 // Atomic operations: fi_atomic, fi_fetch_atomic, fi_compare_atomic and their forms.
 #include "fi/atomic.hpp"
 
-#include "fi/endpoint.hpp"
+#include "fi/operations.hpp"
 #include "nic/atomic_ops.hpp"
 
 namespace rill::fi {
@@ -85,10 +85,11 @@ struct Call {
     void* context;
     uint64_t flags;
     bool inject = false;
+    rdm::CompletionSink* sink = nullptr;
 };
 
 // `ranges` null: one, as long as the lists, at (addr, key).
-ssize_t post(fid_ep* handle, const Call& call, const Lists& lists, const fi_rma_ioc* ranges,
+ssize_t post(Endpoint& ep, const Call& call, const Lists& lists, const fi_rma_ioc* ranges,
              size_t range_count, uint64_t addr = 0, uint64_t key = 0) {
     if (elements(call.kind, call.type, call.op) == 0) return -FI_EOPNOTSUPP;
     if (range_count > rdm::kRangesMax) return -FI_EINVAL;
@@ -122,18 +123,30 @@ ssize_t post(fid_ep* handle, const Call& call, const Lists& lists, const fi_rma_
     r.kind = call.kind;
     r.destination = call.peer;
     r.context = call.context;
-    return call.inject ? ep_of(handle).inject_atomic(r) : ep_of(handle).atomic(r, call.flags);
+    r.sink = call.sink;
+    return call.inject ? ep.inject_atomic(r) : ep.atomic(r, call.flags);
 }
 
 fi_ioc one(const void* buf, size_t count) {
     return {.addr = const_cast<void*>(buf), .count = count};
 }
 
+// The message form of any kind; the lists of `results` and `compares` are empty where it has none.
+ssize_t post_message(Endpoint& ep, AtomicKind kind, const fi_msg_atomic& m,
+                     const fi_msg_compare& compares, const fi_msg_fetch& results, uint64_t flags,
+                     rdm::CompletionSink* sink) {
+    return post(ep, {kind, m.datatype, m.op, m.addr, m.context, flags, false, sink},
+                {m.msg_iov, m.iov_count, compares.msg_iov, compares.iov_count, results.msg_iov,
+                 results.iov_count},
+                m.rma_iov, m.rma_iov_count);
+}
+
 ssize_t write_entry(fid_ep* handle, const void* buf, size_t count, void*, fi_addr_t peer,
                     uint64_t addr, uint64_t key, fi_datatype type, fi_op op, void* context) {
     return guarded([&] {
         const fi_ioc ioc = one(buf, count);
-        return post(handle, {AtomicKind::base, type, op, peer, context, ep_of(handle).tx_flags()},
+        return post(ep_of(handle),
+                    {AtomicKind::base, type, op, peer, context, ep_of(handle).tx_flags()},
                     {.operands = &ioc, .operand_count = 1}, nullptr, 1, addr, key);
     });
 }
@@ -141,18 +154,16 @@ ssize_t write_entry(fid_ep* handle, const void* buf, size_t count, void*, fi_add
 ssize_t writev_entry(fid_ep* handle, const fi_ioc* iov, void**, size_t count, fi_addr_t peer,
                      uint64_t addr, uint64_t key, fi_datatype type, fi_op op, void* context) {
     return guarded([&] {
-        return post(handle, {AtomicKind::base, type, op, peer, context, ep_of(handle).tx_flags()},
+        return post(ep_of(handle),
+                    {AtomicKind::base, type, op, peer, context, ep_of(handle).tx_flags()},
                     {.operands = iov, .operand_count = count}, nullptr, 1, addr, key);
     });
 }
 
 ssize_t writemsg_entry(fid_ep* handle, const fi_msg_atomic* m, uint64_t flags) {
     return guarded([&] {
-        return post(handle,
-                    {AtomicKind::base, m->datatype, m->op, m->addr, m->context,
-                     flags | ep_of(handle).tx_msg_flags()},
-                    {.operands = m->msg_iov, .operand_count = m->iov_count}, m->rma_iov,
-                    m->rma_iov_count);
+        Endpoint& ep = ep_of(handle);
+        return atomic_message(ep, *m, flags | ep.tx_msg_flags(), nullptr);
     });
 }
 
@@ -160,7 +171,7 @@ ssize_t inject_entry(fid_ep* handle, const void* buf, size_t count, fi_addr_t pe
                      uint64_t key, fi_datatype type, fi_op op) {
     return guarded([&] {
         const fi_ioc ioc = one(buf, count);
-        return post(handle, {AtomicKind::base, type, op, peer, nullptr, 0, true},
+        return post(ep_of(handle), {AtomicKind::base, type, op, peer, nullptr, 0, true},
                     {.operands = &ioc, .operand_count = 1}, nullptr, 1, addr, key);
     });
 }
@@ -171,7 +182,8 @@ ssize_t readwrite_entry(fid_ep* handle, const void* buf, size_t count, void*, vo
     return guarded([&] {
         const fi_ioc ioc = one(buf, count);
         const fi_ioc to = one(result, count);
-        return post(handle, {AtomicKind::fetch, type, op, peer, context, ep_of(handle).tx_flags()},
+        return post(ep_of(handle),
+                    {AtomicKind::fetch, type, op, peer, context, ep_of(handle).tx_flags()},
                     {.operands = &ioc, .operand_count = 1, .results = &to, .result_count = 1},
                     nullptr, 1, addr, key);
     });
@@ -181,7 +193,8 @@ ssize_t readwritev_entry(fid_ep* handle, const fi_ioc* iov, void**, size_t count
                          void**, size_t result_count, fi_addr_t peer, uint64_t addr, uint64_t key,
                          fi_datatype type, fi_op op, void* context) {
     return guarded([&] {
-        return post(handle, {AtomicKind::fetch, type, op, peer, context, ep_of(handle).tx_flags()},
+        return post(ep_of(handle),
+                    {AtomicKind::fetch, type, op, peer, context, ep_of(handle).tx_flags()},
                     {.operands = iov,
                      .operand_count = count,
                      .results = resultv,
@@ -193,14 +206,9 @@ ssize_t readwritev_entry(fid_ep* handle, const fi_ioc* iov, void**, size_t count
 ssize_t readwritemsg_entry(fid_ep* handle, const fi_msg_atomic* m, fi_ioc* resultv, void**,
                            size_t result_count, uint64_t flags) {
     return guarded([&] {
-        return post(handle,
-                    {AtomicKind::fetch, m->datatype, m->op, m->addr, m->context,
-                     flags | ep_of(handle).tx_msg_flags()},
-                    {.operands = m->msg_iov,
-                     .operand_count = m->iov_count,
-                     .results = resultv,
-                     .result_count = result_count},
-                    m->rma_iov, m->rma_iov_count);
+        Endpoint& ep = ep_of(handle);
+        return fetch_atomic_message(ep, *m, {resultv, nullptr, result_count},
+                                    flags | ep.tx_msg_flags(), nullptr);
     });
 }
 
@@ -211,7 +219,7 @@ ssize_t compwrite_entry(fid_ep* handle, const void* buf, size_t count, void*, co
         const fi_ioc ioc = one(buf, count);
         const fi_ioc with = one(compare, count);
         const fi_ioc to = one(result, count);
-        return post(handle,
+        return post(ep_of(handle),
                     {AtomicKind::compare, type, op, peer, context, ep_of(handle).tx_flags()},
                     {&ioc, 1, &with, 1, &to, 1}, nullptr, 1, addr, key);
     });
@@ -223,7 +231,7 @@ ssize_t compwritev_entry(fid_ep* handle, const fi_ioc* iov, void**, size_t count
                          fi_datatype type, fi_op op, void* context) {
     return guarded([&] {
         return post(
-            handle, {AtomicKind::compare, type, op, peer, context, ep_of(handle).tx_flags()},
+            ep_of(handle), {AtomicKind::compare, type, op, peer, context, ep_of(handle).tx_flags()},
             {iov, count, comparev, compare_count, resultv, result_count}, nullptr, 1, addr, key);
     });
 }
@@ -232,11 +240,10 @@ ssize_t compwritemsg_entry(fid_ep* handle, const fi_msg_atomic* m, const fi_ioc*
                            size_t compare_count, fi_ioc* resultv, void**, size_t result_count,
                            uint64_t flags) {
     return guarded([&] {
-        return post(handle,
-                    {AtomicKind::compare, m->datatype, m->op, m->addr, m->context,
-                     flags | ep_of(handle).tx_msg_flags()},
-                    {m->msg_iov, m->iov_count, comparev, compare_count, resultv, result_count},
-                    m->rma_iov, m->rma_iov_count);
+        Endpoint& ep = ep_of(handle);
+        return compare_atomic_message(ep, *m, {comparev, nullptr, compare_count},
+                                      {resultv, nullptr, result_count}, flags | ep.tx_msg_flags(),
+                                      nullptr);
     });
 }
 
@@ -253,6 +260,22 @@ int compwritevalid_entry(fid_ep*, fi_datatype type, fi_op op, size_t* count) {
 }
 
 } // namespace
+
+ssize_t atomic_message(Endpoint& ep, const fi_msg_atomic& msg, uint64_t flags,
+                       rdm::CompletionSink* sink) {
+    return post_message(ep, AtomicKind::base, msg, {}, {}, flags, sink);
+}
+
+ssize_t fetch_atomic_message(Endpoint& ep, const fi_msg_atomic& msg, const fi_msg_fetch& results,
+                             uint64_t flags, rdm::CompletionSink* sink) {
+    return post_message(ep, AtomicKind::fetch, msg, {}, results, flags, sink);
+}
+
+ssize_t compare_atomic_message(Endpoint& ep, const fi_msg_atomic& msg,
+                               const fi_msg_compare& compares, const fi_msg_fetch& results,
+                               uint64_t flags, rdm::CompletionSink* sink) {
+    return post_message(ep, AtomicKind::compare, msg, compares, results, flags, sink);
+}
 
 int query_atomic(fi_datatype type, fi_op op, uint64_t flags, fi_atomic_attr& attr) {
     AtomicKind kind = AtomicKind::base;

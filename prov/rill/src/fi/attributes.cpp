@@ -206,7 +206,7 @@ void fill_rx(fi_rx_attr& a, const fi_rx_attr* h, uint64_t caps, const Settings& 
 int check_transmit(uint32_t version, const fi_tx_attr& a) {
     // Receive-side capabilities here are a habit of old programs, and mean nothing.
     if (a.caps & ~(kTxCaps | kRxCaps | kDomainCaps)) return no("tx_attr caps");
-    if (a.op_flags & ~kTxFlags) return no("tx_attr op_flags");
+    if (a.op_flags & ~(kTxFlags | FI_TRIGGER)) return no("tx_attr op_flags");
     if (a.msg_order & ~kOrder) return no("tx_attr msg_order");
     if (a.comp_order != FI_ORDER_NONE) return no("tx_attr comp_order");
     if (a.inject_size > rdm::kInjectBytesMax) return no("inject_size");
@@ -220,7 +220,7 @@ int check_transmit(uint32_t version, const fi_tx_attr& a) {
 
 int check_receive(const fi_rx_attr& a) {
     if (a.caps & ~(kTxCaps | kRxCaps | kDomainCaps)) return no("rx_attr caps");
-    if (a.op_flags & ~kRxFlags) return no("rx_attr op_flags");
+    if (a.op_flags & ~(kRxFlags | FI_TRIGGER)) return no("rx_attr op_flags");
     if (a.msg_order & ~kOrder) return no("rx_attr msg_order");
     if (a.comp_order != FI_ORDER_NONE) return no("rx_attr comp_order");
     if (a.size > kQueueSizeMax) return no("rx_attr size");

@@ -12,8 +12,8 @@ inline constexpr uint64_t kTxFlags = FI_COMPLETION | FI_INJECT | FI_INJECT_COMPL
                                      FI_TRANSMIT_COMPLETE | FI_DELIVERY_COMPLETE |
                                      FI_REMOTE_CQ_DATA | FI_MORE;
 inline constexpr uint64_t kRxFlags = FI_COMPLETION | FI_MULTI_RECV | FI_MORE;
-// What transmits take besides, each by itself; FI_TRIGGER also as the default that fi_ep_alias and
-// FI_SETOPSFLAG set.
+// What transmits take besides, each by itself; FI_TRIGGER also as the default that hints, fi_ep_alias
+// and FI_SETOPSFLAG set.
 inline constexpr uint64_t kTxCallFlags = kTxFlags | FI_FENCE | FI_TRIGGER;
 
 // Lengths are 64 bits everywhere; half of that keeps sums of them positive in ssize_t.

@@ -3,7 +3,6 @@
 
 #include "fi/attributes.hpp"
 #include "fi/counter.hpp"
-#include "fi/log.hpp"
 #include "fi/operations.hpp"
 
 #include <memory>
@@ -51,7 +50,11 @@ int wait_for(Domain& domain, const fi_deferred_work& work, std::unique_ptr<Trigg
     return 0;
 }
 
-// A data transfer. `what` has an endpoint, a message and flags; `post` is of operations.hpp.
+// Of the program's transmits; FI_TRIGGER is said already.
+constexpr uint64_t kTransmitFlags = kTxFlags | FI_FENCE;
+constexpr uint64_t kReceiveFlags = FI_COMPLETION | FI_MORE;
+
+// A data transfer. `what` has an endpoint, a message and flags; `post(ep, *what, sink)` starts it.
 template <class What, class Post>
 int queue_transfer(Domain& domain, const fi_deferred_work& work, const What* what, uint64_t allowed,
                    Post post) {
@@ -71,7 +74,7 @@ int queue_transfer(Domain& domain, const fi_deferred_work& work, const What* wha
     auto trigger = make_trigger(work);
     trigger->owner = &ep;
     trigger->post = [&ep, what, operation, post]() -> ssize_t {
-        return post(ep, what->msg, what->flags, operation);
+        return post(ep, *what, operation);
     };
     trigger->abandon = [&core, operation](Status why) {
         if (why == Status::canceled)
@@ -99,9 +102,29 @@ int queue_change(Domain& domain, const fi_deferred_work& work, int (Counter::*ch
     return wait_for(domain, work, std::move(trigger));
 }
 
-int not_deferred(const char* what) {
-    inform(FI_LOG_DOMAIN, std::string("deferred work: no ") + what);
-    return -FI_ENOSYS;
+// Messages and RMA, by their message form of operations.hpp.
+template <class What, class Message>
+int queue_message(Domain& domain, const fi_deferred_work& work, const What* what, uint64_t allowed,
+                  ssize_t (*send)(Endpoint&, const Message&, uint64_t, rdm::CompletionSink*)) {
+    return queue_transfer(domain, work, what, allowed,
+                          [send](Endpoint& ep, const What& w, rdm::CompletionSink* sink) {
+                              return send(ep, w.msg, w.flags, sink);
+                          });
+}
+
+int queue_fetch(Domain& domain, const fi_deferred_work& work) {
+    return queue_transfer(domain, work, work.op.fetch_atomic, kTransmitFlags,
+                          [](Endpoint& ep, const fi_op_fetch_atomic& w, rdm::CompletionSink* sink) {
+                              return fetch_atomic_message(ep, w.msg, w.fetch, w.flags, sink);
+                          });
+}
+
+int queue_compare(Domain& domain, const fi_deferred_work& work) {
+    return queue_transfer(
+        domain, work, work.op.compare_atomic, kTransmitFlags,
+        [](Endpoint& ep, const fi_op_compare_atomic& w, rdm::CompletionSink* sink) {
+            return compare_atomic_message(ep, w.msg, w.compare, w.fetch, w.flags, sink);
+        });
 }
 
 } // namespace
@@ -109,19 +132,19 @@ int not_deferred(const char* what) {
 int queue_work(Domain& domain, fi_deferred_work* work) {
     if (!work || !work->triggering_cntr) return -FI_EINVAL;
     if (&object_of<Counter>(work->triggering_cntr).domain() != &domain) return -FI_EINVAL;
-    constexpr uint64_t receive_flags = FI_COMPLETION | FI_MORE;
+    const auto queue = [&](const auto* what, uint64_t allowed, auto post) {
+        return queue_message(domain, *work, what, allowed, post);
+    };
     switch (number_of(work->op_type)) {
-    case FI_OP_SEND: return queue_transfer(domain, *work, work->op.msg, kTxFlags, send_message);
-    case FI_OP_RECV:
-        return queue_transfer(domain, *work, work->op.msg, receive_flags, receive_message);
-    case FI_OP_TSEND: return queue_transfer(domain, *work, work->op.tagged, kTxFlags, send_tagged);
-    case FI_OP_TRECV:
-        return queue_transfer(domain, *work, work->op.tagged, receive_flags, receive_tagged);
-    case FI_OP_READ:
-    case FI_OP_WRITE: return not_deferred("RMA");
-    case FI_OP_ATOMIC:
-    case FI_OP_FETCH_ATOMIC:
-    case FI_OP_COMPARE_ATOMIC: return not_deferred("atomics");
+    case FI_OP_SEND: return queue(work->op.msg, kTransmitFlags, send_message);
+    case FI_OP_RECV: return queue(work->op.msg, kReceiveFlags, receive_message);
+    case FI_OP_TSEND: return queue(work->op.tagged, kTransmitFlags, send_tagged);
+    case FI_OP_TRECV: return queue(work->op.tagged, kReceiveFlags, receive_tagged);
+    case FI_OP_READ: return queue(work->op.rma, kTransmitFlags, read_message);
+    case FI_OP_WRITE: return queue(work->op.rma, kTransmitFlags, write_message);
+    case FI_OP_ATOMIC: return queue(work->op.atomic, kTransmitFlags, atomic_message);
+    case FI_OP_FETCH_ATOMIC: return queue_fetch(domain, *work);
+    case FI_OP_COMPARE_ATOMIC: return queue_compare(domain, *work);
     case FI_OP_CNTR_SET: return queue_change(domain, *work, &Counter::set);
     case FI_OP_CNTR_ADD: return queue_change(domain, *work, &Counter::add);
     }

@@ -14,5 +14,16 @@ ssize_t send_tagged(Endpoint& ep, const fi_msg_tagged& msg, uint64_t flags,
                     rdm::CompletionSink* sink);
 ssize_t receive_tagged(Endpoint& ep, const fi_msg_tagged& msg, uint64_t flags,
                        rdm::CompletionSink* sink);
+ssize_t write_message(Endpoint& ep, const fi_msg_rma& msg, uint64_t flags,
+                      rdm::CompletionSink* sink);
+ssize_t read_message(Endpoint& ep, const fi_msg_rma& msg, uint64_t flags,
+                     rdm::CompletionSink* sink);
+ssize_t atomic_message(Endpoint& ep, const fi_msg_atomic& msg, uint64_t flags,
+                       rdm::CompletionSink* sink);
+ssize_t fetch_atomic_message(Endpoint& ep, const fi_msg_atomic& msg, const fi_msg_fetch& results,
+                             uint64_t flags, rdm::CompletionSink* sink);
+ssize_t compare_atomic_message(Endpoint& ep, const fi_msg_atomic& msg,
+                               const fi_msg_compare& compares, const fi_msg_fetch& results,
+                               uint64_t flags, rdm::CompletionSink* sink);
 
 } // namespace rill::fi

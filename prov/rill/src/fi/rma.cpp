@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 //
 // RMA: fi_read, fi_write and their forms.
-#include "fi/endpoint.hpp"
+#include "fi/operations.hpp"
 
 #include <algorithm>
 
@@ -38,26 +38,26 @@ struct Request : rdm::RmaRequest {
     rdm::RemoteMemory range;
 };
 
-ssize_t post_message(fid_ep* handle, const fi_msg_rma* msg, uint64_t flags, bool read) {
-    Endpoint& ep = ep_of(handle);
-    if (msg->rma_iov_count > rdm::kRangesMax || (read && (flags & FI_REMOTE_CQ_DATA)))
+ssize_t post_message(Endpoint& ep, const fi_msg_rma& msg, uint64_t flags, rdm::CompletionSink* sink,
+                     bool read) {
+    if (msg.rma_iov_count > rdm::kRangesMax || (read && (flags & FI_REMOTE_CQ_DATA)))
         return -FI_EINVAL;
     rdm::RemoteMemory ranges[rdm::kRangesMax];
-    std::transform(msg->rma_iov, msg->rma_iov + msg->rma_iov_count, ranges,
-                   [](const fi_rma_iov& r) {
-                       return rdm::RemoteMemory{r.addr, r.len, r.key};
-                   });
+    std::transform(msg.rma_iov, msg.rma_iov + msg.rma_iov_count, ranges, [](const fi_rma_iov& r) {
+        return rdm::RemoteMemory{r.addr, r.len, r.key};
+    });
     rdm::RmaRequest r;
-    r.iov = msg->msg_iov;
-    r.iov_count = msg->iov_count;
+    r.iov = msg.msg_iov;
+    r.iov_count = msg.iov_count;
     r.ranges = ranges;
-    r.range_count = msg->rma_iov_count;
-    r.destination = msg->addr;
-    r.context = msg->context;
+    r.range_count = msg.rma_iov_count;
+    r.destination = msg.addr;
+    r.context = msg.context;
     r.read = read;
     r.has_data = flags & FI_REMOTE_CQ_DATA;
-    if (r.has_data) r.data = msg->data;
-    return ep.rma(r, flags | ep.tx_msg_flags());
+    if (r.has_data) r.data = msg.data;
+    r.sink = sink;
+    return ep.rma(r, flags);
 }
 
 ssize_t read_entry(fid_ep* handle, void* buf, size_t len, void*, fi_addr_t source, uint64_t addr,
@@ -79,7 +79,10 @@ ssize_t readv_entry(fid_ep* handle, const iovec* iov, void**, size_t count, fi_a
 }
 
 ssize_t readmsg_entry(fid_ep* handle, const fi_msg_rma* msg, uint64_t flags) {
-    return guarded([&] { return post_message(handle, msg, flags, true); });
+    return guarded([&] {
+        Endpoint& ep = ep_of(handle);
+        return read_message(ep, *msg, flags | ep.tx_msg_flags(), nullptr);
+    });
 }
 
 ssize_t write_entry(fid_ep* handle, const void* buf, size_t len, void*, fi_addr_t destination,
@@ -101,7 +104,10 @@ ssize_t writev_entry(fid_ep* handle, const iovec* iov, void**, size_t count, fi_
 }
 
 ssize_t writemsg_entry(fid_ep* handle, const fi_msg_rma* msg, uint64_t flags) {
-    return guarded([&] { return post_message(handle, msg, flags, false); });
+    return guarded([&] {
+        Endpoint& ep = ep_of(handle);
+        return write_message(ep, *msg, flags | ep.tx_msg_flags(), nullptr);
+    });
 }
 
 ssize_t inject_entry(fid_ep* handle, const void* buf, size_t len, fi_addr_t destination,
@@ -136,6 +142,16 @@ ssize_t injectdata_entry(fid_ep* handle, const void* buf, size_t len, uint64_t d
 }
 
 } // namespace
+
+ssize_t write_message(Endpoint& ep, const fi_msg_rma& msg, uint64_t flags,
+                      rdm::CompletionSink* sink) {
+    return post_message(ep, msg, flags, sink, false);
+}
+
+ssize_t read_message(Endpoint& ep, const fi_msg_rma& msg, uint64_t flags,
+                     rdm::CompletionSink* sink) {
+    return post_message(ep, msg, flags, sink, true);
+}
 
 fi_ops_rma rma_ops = {
     .size = sizeof(fi_ops_rma),

@@ -104,7 +104,6 @@ bool Device::place(transport::Context& from, wire::PortId port,
         take_record(from, port, r);
         return true;
     }
-    }
     while (reader.next(r))
         take_record(from, port, r);
     return true;

@@ -51,6 +51,7 @@ Status SendSide::rma(const RmaRequest& r, Instant now) {
     if (r.inject && length > kInjectBytesMax) return Status::too_long;
     SendOperation* op;
     if (Status s = begin(r.destination, true, op, now); !is_ok(s)) return s;
+    op->sink = r.sink;
     op->context = r.context;
     op->level = r.level;
     op->kinds = kRma | (r.read ? kRead : kWrite);
@@ -88,6 +89,7 @@ Status SendSide::atomic(const AtomicRequest& r, Instant now) {
     if (length + compares > wire::kAtomicBytesMax) return Status::too_long;
     SendOperation* op;
     if (Status s = begin(r.destination, true, op, now); !is_ok(s)) return s;
+    op->sink = r.sink;
     op->context = r.context;
     op->level = r.level;
     op->kinds = kAtomic | (fetches ? kRead : kWrite);

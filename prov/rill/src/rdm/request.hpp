@@ -58,6 +58,7 @@ struct RmaRequest {
     SourceId destination = 0;
     uint64_t data = 0; // for the destination's completion queue
     void* context = nullptr;
+    CompletionSink* sink = nullptr; // where it reports; null: at the endpoint
     Level level = Level::transmit;
     bool read = false;
     bool has_data = false;
@@ -83,6 +84,7 @@ struct AtomicRequest {
     wire::AtomicKind kind{};
     SourceId destination = 0;
     void* context = nullptr;
+    CompletionSink* sink = nullptr; // where it reports; null: at the endpoint
     Level level = Level::transmit;
     bool fence = false;
     bool report = true;
