@@ -43,9 +43,10 @@ std::unique_ptr<fi_info, InfoFreer> make_hints(const std::string& provider, bool
 
 } // namespace
 
-FabricEndpoint::FabricEndpoint(const std::string& provider, const std::string& node, bool remote) {
+FabricEndpoint::FabricEndpoint(const std::string& provider, const std::string& node, bool remote,
+                               bool counted) {
     open_info(provider, node, remote);
-    open_objects();
+    open_objects(counted);
 }
 
 void FabricEndpoint::open_info(const std::string& provider, const std::string& node, bool remote) {
@@ -62,7 +63,7 @@ void FabricEndpoint::open_info(const std::string& provider, const std::string& n
              std::string("answers with another provider: ") + info->fabric_attr->prov_name);
 }
 
-void FabricEndpoint::open_objects() {
+void FabricEndpoint::open_objects(bool counted) {
     set_phase("opening the endpoint");
     fid_fabric* fabric = nullptr;
     check("fi_fabric", fi_fabric(info_->fabric_attr, &fabric, nullptr));
@@ -91,8 +92,21 @@ void FabricEndpoint::open_objects() {
     check("fi_endpoint", fi_endpoint(domain, info_.get(), &endpoint, nullptr));
     endpoint_.reset(endpoint);
     check("fi_ep_bind av", fi_ep_bind(endpoint, &av->fid, 0));
-    check("fi_ep_bind cq", fi_ep_bind(endpoint, &cq->fid, FI_TRANSMIT | FI_RECV));
+    bind_completions(endpoint, counted);
     check("fi_enable", fi_enable(endpoint));
+}
+
+void FabricEndpoint::bind_completions(fid_ep* endpoint, bool counted) {
+    const std::uint64_t queued = counted ? FI_RECV : FI_TRANSMIT | FI_RECV;
+    check("fi_ep_bind cq", fi_ep_bind(endpoint, &cq_->fid, queued));
+    if (!counted) return;
+    fi_cntr_attr attr{};
+    attr.events = FI_CNTR_EVENTS_COMP;
+    attr.wait_obj = FI_WAIT_NONE;
+    fid_cntr* counter = nullptr;
+    check("fi_cntr_open", fi_cntr_open(domain_.get(), &attr, &counter, nullptr));
+    counter_.reset(counter);
+    check("fi_ep_bind cntr", fi_ep_bind(endpoint, &counter->fid, FI_SEND | FI_READ | FI_WRITE));
 }
 
 std::string FabricEndpoint::name() const {
@@ -205,6 +219,7 @@ void FabricEndpoint::fetch_add(Operation& operation, const RemoteMemory& to) {
     };
     while (busy("fi_fetch_atomic", call())) {
     }
+    if (counter_) under_way_.push_back(&operation);
 }
 
 Operation* FabricEndpoint::poll() {
@@ -215,7 +230,16 @@ Operation* FabricEndpoint::poll() {
     return operation;
 }
 
+void FabricEndpoint::read_counter() {
+    const std::uint64_t value = fi_cntr_read(counter_.get());
+    for (; counted_ < value; ++counted_) {
+        seen_.push_back(under_way_.front());
+        under_way_.pop_front();
+    }
+}
+
 void FabricEndpoint::read_completions() {
+    if (counter_) return read_counter();
     std::array<fi_cq_tagged_entry, completions_per_read> entries; // written by fi_cq_read
     const ssize_t result = fi_cq_read(cq_.get(), entries.data(), entries.size());
     if (result == -FI_EAGAIN) return;

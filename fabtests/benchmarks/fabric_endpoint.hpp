@@ -52,8 +52,9 @@ struct RemoteMemory {
 // ping-pong or stream needs of libfabric, and nothing else. Every error ends the process.
 class FabricEndpoint {
 public:
-    // `remote`: with RMA and atomic operations.
-    FabricEndpoint(const std::string& provider, const std::string& node, bool remote);
+    // `remote`: with RMA and atomic operations. `counted`: their completions are counted, and come
+    // into no queue; the watchdog finds one that failed.
+    FabricEndpoint(const std::string& provider, const std::string& node, bool remote, bool counted);
 
     [[nodiscard]] std::string name() const;
     void connect(const std::string& peer_name);
@@ -82,7 +83,9 @@ public:
 
 private:
     void open_info(const std::string& provider, const std::string& node, bool remote);
-    void open_objects();
+    void open_objects(bool counted);
+    void bind_completions(fid_ep* endpoint, bool counted);
+    void read_counter();
     void read_completions();
     [[noreturn]] void fail_completion();
     // True if the provider was busy: it has then been driven, and the call is to be repeated.
@@ -93,6 +96,9 @@ private:
     FidPtr<fid_domain> domain_;
     FidPtr<fid_av> av_;
     FidPtr<fid_cq> cq_;
+    FidPtr<fid_cntr> counter_; // null: everything completes in the queue
+    std::uint64_t counted_ = 0;
+    std::deque<Operation*> under_way_; // that the counter will count
     // Closed before the queue and the address vector that it is bound to.
     std::vector<std::unique_ptr<std::byte[]>> memory_;
     std::vector<FidPtr<fid_mr>> regions_;

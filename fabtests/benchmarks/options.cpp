@@ -17,7 +17,9 @@ namespace {
 constexpr char usage_common[] =
     "  --mode pingpong|stream   what to measure (pingpong); rill_bench also write|read (streams "
     "of\n"
-    "                           RMA) and fetch_add (round trips of 8 bytes)\n"
+    "                           RMA), fetch_add (round trips of 8 bytes) and counted_add (the "
+    "same,\n"
+    "                           seen by a counter)\n"
     "  --size BYTES             size of a message (64)\n"
     "  --window N               messages under way in a stream (64; 16 from 1 MiB on)\n"
     "  --seconds S              length of the timed run (0.5)\n"
@@ -98,6 +100,7 @@ Mode parse_mode(Program program, const char* text) {
         if (std::strcmp(text, "write") == 0) return Mode::write;
         if (std::strcmp(text, "read") == 0) return Mode::read;
         if (std::strcmp(text, "fetch_add") == 0) return Mode::fetch_add;
+        if (std::strcmp(text, "counted_add") == 0) return Mode::counted_add;
     }
     usage(program, std::string("not a mode: ") + text);
 }
@@ -133,14 +136,14 @@ Options parse_options(Program program, int argc, char** argv) {
         apply(program, options, key, optarg);
     if (optind != argc) usage(program, std::string("not an option: ") + argv[optind]);
     if (fabric && options.provider.empty()) usage(program, "--provider is missing");
-    if (options.mode == Mode::fetch_add) options.size_bytes = sizeof(std::uint64_t);
+    if (is_round_trip(options.mode)) options.size_bytes = sizeof(std::uint64_t);
     if (options.window == 0) options.window = window_for(options.size_bytes);
     return options;
 }
 
 void print_result(const Options& options, const Sample& sample) {
     const auto messages = static_cast<double>(sample.count);
-    if (options.mode == Mode::fetch_add) {
+    if (is_round_trip(options.mode)) {
         std::printf("{\"us_round_trip\": %.4f, \"count\": %llu, \"seconds\": %.4f}\n",
                     sample.seconds / messages * 1e6, static_cast<unsigned long long>(sample.count),
                     sample.seconds);

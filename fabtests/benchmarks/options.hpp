@@ -10,8 +10,13 @@
 
 namespace bench {
 
-// write, read: a stream of RMA; fetch_add: one atomic operation after another (rill_bench only).
-enum class Mode { pingpong, stream, write, read, fetch_add };
+// write, read: a stream of RMA; fetch_add: one atomic operation after another, counted_add: the same
+// without a completion queue, by a counter (rill_bench only).
+enum class Mode { pingpong, stream, write, read, fetch_add, counted_add };
+
+constexpr bool is_round_trip(Mode mode) {
+    return mode == Mode::fetch_add || mode == Mode::counted_add;
+}
 
 // The command line of both programs. What only one of them has, the other refuses.
 struct Options {

@@ -209,7 +209,7 @@ public:
     Remote(FabricEndpoint& endpoint, ProcessPair& pair, const Options& options)
         : endpoint_(endpoint), pair_(pair), mode_(options.mode) {
         const std::size_t depth =
-            mode_ == Mode::fetch_add ? 1 : std::min(options.window, endpoint.send_depth());
+            is_round_trip(mode_) ? 1 : std::min(options.window, endpoint.send_depth());
         data_ = endpoint.make_operations(depth, options.size_bytes, false);
         // The same operations of the two sides face each other.
         RemoteMemory mine{};
@@ -274,7 +274,7 @@ private:
     // What was written is read back.
     void check_data() {
         for (Operation& operation : data_) {
-            if (mode_ == Mode::fetch_add) return;
+            if (is_round_trip(mode_)) return;
             std::fill(operation.buffer.begin(), operation.buffer.end(), std::byte{0});
             endpoint_.read(operation, place_of(operation));
             while (endpoint_.poll() == nullptr) {
@@ -339,7 +339,8 @@ int main(int argc, char** argv) {
         ProcessPair::start({"rill_bench", options.provider, options.cpus, options.watchdog_s});
     {
         const bool remote = options.mode != Mode::pingpong && options.mode != Mode::stream;
-        FabricEndpoint endpoint(options.provider, options.node, remote);
+        FabricEndpoint endpoint(options.provider, options.node, remote,
+                                options.mode == Mode::counted_add);
         endpoint.connect(pair.exchange(endpoint.name()));
         if (options.mode == Mode::pingpong)
             run_test<PingPong>(endpoint, pair, options);
