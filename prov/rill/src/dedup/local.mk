@@ -1,4 +1,4 @@
-rill_core_sources += \
+rill_dedup_sources = \
 	%D%/chunker.cpp %D%/chunker.hpp \
 	%D%/cpu.cpp %D%/cpu.hpp \
 	%D%/cut.hpp \

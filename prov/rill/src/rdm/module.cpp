@@ -152,9 +152,17 @@ bool Module::drain(Instant now) {
     // The device needs room for what handling an entry may make it answer.
     constexpr uint32_t kAtOnce = 64;
     bool any = false;
-    for (uint32_t taken = 1; driver_.has_completion(); ++taken) {
-        const nic::CompletionEntry e = driver_.take_completion();
-        dispatch(e, now);
+    for (uint32_t taken = 1;; ++taken) {
+        if (driver_.has_completion()) {
+            const nic::CompletionEntry e = driver_.take_completion();
+            dispatch(e, now);
+        } else if (!ended_.empty()) {
+            const nic::CompletionEntry e = ended_.front();
+            ended_.pop_front();
+            dispatch_end(e, now);
+        } else {
+            break;
+        }
         if (taken % kAtOnce == 0) driver_.release_completions(now);
         any = true;
     }
@@ -255,12 +263,16 @@ void Module::dispatch(const nic::CompletionEntry& e, Instant now) {
     case nic::EntryKind::remote: on_remote(e, now); break;
     case nic::EntryKind::flow: on_flow(e); break;
     case nic::EntryKind::remote_source: on_remote_source(e); break;
-    case nic::EntryKind::destination_ended: on_destination_ended(e, now); break;
-    case nic::EntryKind::flow_ended:
-        if (ReceiveFlow* f = flow_by_slot_[e.flow])
-            f->side->on_flow_ended(*f, static_cast<Status>(e.status), now);
-        break;
+    // After all that was answered before: a turn that a message was given has an answer yet.
+    case nic::EntryKind::destination_ended:
+    case nic::EntryKind::flow_ended: ended_.push_back(e); break;
     }
+}
+
+void Module::dispatch_end(const nic::CompletionEntry& e, Instant now) {
+    if (e.kind == nic::EntryKind::destination_ended) return on_destination_ended(e, now);
+    if (ReceiveFlow* f = flow_by_slot_[e.flow])
+        f->side->on_flow_ended(*f, static_cast<Status>(e.status), now);
 }
 
 void Module::on_destination_ended(const nic::CompletionEntry& e, Instant now) {

@@ -117,6 +117,7 @@ private:
     [[nodiscard]] Status make_again();
     bool recover(Instant now);
     void dispatch(const nic::CompletionEntry& e, Instant now);
+    void dispatch_end(const nic::CompletionEntry& e, Instant now);
     void on_remote(const nic::CompletionEntry& e, Instant now);
     void count_access(const nic::CompletionEntry& e);
     bool retry_deferred(Instant now);
@@ -147,6 +148,7 @@ private:
     std::vector<void*> bounces_; // the device is down: it gets them when it is up again
     Instant retry_at_{};         // down: when the next reset is tried
     std::unordered_map<uint64_t, const RegionEvents*> region_events_;
+    std::deque<nic::CompletionEntry> ended_;    // flows and destinations, until the queue is empty
     std::deque<nic::CompletionEntry> deferred_; // `remote` ones that wait for room in a queue
     uint32_t fences_ = 0; // destinations that something waits for behind a fence
     bool review_wanted_ = false;

@@ -46,6 +46,7 @@ void Module::drop_everything(Instant now) {
         SendSide::fail_all(*this, *f, Status::io_error);
     for (Endpoint* ep : open_)
         ep->receives_->fail_all(Status::io_error, now);
+    ended_.clear();
     deferred_.clear(); // their initiators learn that we are gone
     remote_sources_.clear();
     arrival_by_inbound_.clear();
