@@ -117,7 +117,7 @@ holds 'len(devices) == 2'
 # It sleeps, and answers all the same.
 holds 'not notes'
 holds 'd["counters"]["tx_packets"] > 0'
-holds 'd["queue_pairs"][0]["tagged"] == 3'
+holds 'd["queue_pairs"][1]["tagged"] == 3'
 holds 'd["contexts"][0]["state"] == "established"'
 holds 'd["paths"][0]["peer"] == devices[1]["address"]'
 holds 'd["paths"][0]["rtt_us"] >= d["paths"][0]["rtt_min_us"] > 0'

@@ -92,12 +92,8 @@ Json reg(const obs::RegisterEntry& e) {
 }
 
 Json queue_pair(const obs::QueuePairEntry& e) {
-    return {{"number", e.number},
-            {"address", text_of(e.address)},
-            {"shared", e.shared},
-            {"sends", e.sends},
-            {"receives", e.receives},
-            {"tagged", e.tagged},
+    return {{"number", e.number},    {"address", text_of(e.address)}, {"shared", e.shared},
+            {"sends", e.sends},      {"receives", e.receives},        {"tagged", e.tagged},
             {"untagged", e.untagged}};
 }
 

@@ -36,8 +36,8 @@ int config_read(fid_domain* handle, uint16_t function, uint16_t offset, uint8_t 
                 uint32_t* value) {
     return looking(handle, value, [&](Engine& engine) {
         uint32_t read = 0;
-        const Status status = engine.bus().config().access({function, offset, width, false, 0},
-                                                           Engine::now(), read);
+        const Status status =
+            engine.bus().config().access({function, offset, width, false, 0}, Engine::now(), read);
         if (status == Status::not_found) return -FI_ENODEV;
         if (is_ok(status)) *value = read;
         return result_of(status);
@@ -80,8 +80,10 @@ constexpr Feature kFeatures[] = {
     {"virtual_functions_max",
      [](Engine& e) { return uint64_t{e.device_type().virtual_functions()}; }},
     {"queue_pairs_max", [](Engine& e) { return uint64_t{e.device_type().queue_pairs_max}; }},
-    {"address_handles_max", [](Engine& e) { return uint64_t{e.device_type().address_handles_max}; }},
-    {"device_memory_bytes", [](Engine& e) { return uint64_t{e.device_type().device_memory_bytes}; }},
+    {"address_handles_max",
+     [](Engine& e) { return uint64_t{e.device_type().address_handles_max}; }},
+    {"device_memory_bytes",
+     [](Engine& e) { return uint64_t{e.device_type().device_memory_bytes}; }},
 };
 
 int query(fid_domain* handle, const char* feature, uint64_t* value) {

@@ -113,7 +113,8 @@ ssize_t Endpoint::receive(rdm::RecvRequest& r, uint64_t flags) {
     if (r.iov_count > rdm::kIovMax) return -FI_EINVAL;
     if (flags & FI_TRIGGER) return submit_triggered(*this, r, flags);
     r.report = flags & FI_COMPLETION;
-    return post(may_receive(), [&](rdm::Endpoint& e, Engine& on) { return e.receive(r, on.recent()); });
+    return post(may_receive(),
+                [&](rdm::Endpoint& e, Engine& on) { return e.receive(r, on.recent()); });
 }
 
 ssize_t Endpoint::peek(const rdm::PeekRequest& r) {
@@ -121,8 +122,9 @@ ssize_t Endpoint::peek(const rdm::PeekRequest& r) {
 }
 
 ssize_t Endpoint::receive_claimed(const rdm::RecvRequest& r, bool discard) {
-    return post(may_receive(),
-                [&](rdm::Endpoint& e, Engine& on) { return e.receive_claimed(r, discard, on.tick()); });
+    return post(may_receive(), [&](rdm::Endpoint& e, Engine& on) {
+        return e.receive_claimed(r, discard, on.tick());
+    });
 }
 
 } // namespace rill::fi

@@ -327,7 +327,7 @@ private:
     TrainBuilder train_;
     PacketSize train_size_{}; // of a full packet in the train being built
     std::array<wire::RxTrain, kTrainsPerReceive> rx_trains_;
-    Arrival arrival_;              // taken apart last; its bytes are the link's until it receives again
+    Arrival arrival_; // taken apart last; its bytes are the link's until it receives again
     Context* unsettled_ = nullptr; // whose acknowledgement in it waits
     Instant arrived_{};            // when it came
     std::vector<std::byte> ack_scratch_;
