@@ -125,7 +125,7 @@ holds 'abs(sum(p["share"] for p in d["paths"]) - 1) < 1e-9'
 holds 'd["paths"][0]["tx_packets"] <= d["counters"]["tx_packets"]'
 holds 'devices[1]["placement"]["direct_bytes"] + devices[1]["placement"]["indirect_bytes"] == 200000'
 holds 'd["placement"]["direct_share"] is None'
-holds 'd["resources"][0]["bytes"] == 4096 and d["usage"]["bar2_free"] == (16 << 20) - 4096'
+holds 'd["resources"][0]["bytes"] == 4096 and d["usage"]["bar2_free"] == (16 << 20) - 2 * 4096'
 expect "a view" 0 'direct share' "$rill_stat" --once "$pid"
 kill -STOP "$pid"
 expect "a stopped process" 0 'does not answer' "$rill_stat" --once "$pid"
