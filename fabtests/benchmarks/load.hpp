@@ -17,6 +17,7 @@ struct Load {
 struct Sample {
     std::uint64_t count = 0;
     double seconds = 0;
+    double longest_gap_s = 0; // between two arrivals of a stream, where it was asked for
 };
 
 inline double seconds_now() {
@@ -32,7 +33,7 @@ Sample measure(const Load& load, std::uint64_t count_first, Run&& run) {
     std::uint64_t count = std::min(count_first, load.count_max);
     for (;;) {
         const double seconds = run(count);
-        if (seconds >= load.seconds / 2 || count >= load.count_max) return {count, seconds};
+        if (seconds >= load.seconds / 2 || count >= load.count_max) return {count, seconds, 0};
         const double growth = std::clamp(load.seconds / std::max(seconds, 1e-6), 2.0, 32.0);
         count = std::min(load.count_max,
                          static_cast<std::uint64_t>(static_cast<double>(count) * growth));

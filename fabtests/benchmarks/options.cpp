@@ -29,15 +29,37 @@ constexpr char usage_common[] =
 constexpr char usage_fabric[] =
     "usage: rill_bench --provider NAME [options]\n"
     "  --provider NAME          libfabric provider, such as rill or 'tcp;ofi_rxm'\n"
-    "  --node ADDRESS           source address of both endpoints\n";
+    "  --node ADDRESS           source address of both endpoints\n"
+    "  --listen ADDRESS:PORT    be the server only, and await the client there\n"
+    "  --connect ADDRESS:PORT   be the client only, of the server that listens there; both with\n"
+    "                           the same options\n"
+    "  --gaps                   with stream: also the longest time between two arrivals\n";
 constexpr char usage_udp[] = "usage: udp_bare [options]\n"
                              "  --segment BYTES          payload of a datagram at most (8900)\n"
                              "  --rill-options           the socket options that rill uses\n";
 
-enum Key { mode = 1, size, window, seconds, count, watchdog, pin, provider, node, segment, rill };
+enum Key {
+    mode = 1,
+    size,
+    window,
+    seconds,
+    count,
+    watchdog,
+    pin,
+    provider,
+    node,
+    segment,
+    rill,
+    listen,
+    connect,
+    gaps
+};
 
 constexpr option fabric_options[] = {{"provider", required_argument, nullptr, provider},
+                                     {"gaps", no_argument, nullptr, gaps},
                                      {"node", required_argument, nullptr, node},
+                                     {"listen", required_argument, nullptr, listen},
+                                     {"connect", required_argument, nullptr, connect},
                                      {"mode", required_argument, nullptr, mode},
                                      {"size", required_argument, nullptr, size},
                                      {"window", required_argument, nullptr, window},
@@ -119,6 +141,9 @@ void apply(Program program, Options& options, int key, const char* text) {
     case provider: options.provider = text; break;
     case node: options.node = text; break;
     case segment: options.segment = parse_number(program, text, 1, 65507); break;
+    case listen: options.listen = text; break;
+    case connect: options.connect = text; break;
+    case gaps: options.gaps = true; break;
     case rill: options.rill_options = true; break;
     default: usage(program, "unknown or incomplete option");
     }
@@ -136,6 +161,9 @@ Options parse_options(Program program, int argc, char** argv) {
         apply(program, options, key, optarg);
     if (optind != argc) usage(program, std::string("not an option: ") + argv[optind]);
     if (fabric && options.provider.empty()) usage(program, "--provider is missing");
+    if (!options.listen.empty() && !options.connect.empty())
+        usage(program, "--listen and --connect: one process is either");
+    if (options.gaps && options.mode != Mode::stream) usage(program, "--gaps: not a stream");
     if (is_round_trip(options.mode)) options.size_bytes = sizeof(std::uint64_t);
     if (options.window == 0) options.window = window_for(options.size_bytes);
     return options;
@@ -153,7 +181,11 @@ void print_result(const Options& options, const Sample& sample) {
                     static_cast<unsigned long long>(sample.count), sample.seconds);
     } else {
         const double rate = messages / sample.seconds;
-        std::printf("{\"mmsg_per_s\": %.6f, \"gb_per_s\": %.6f, \"count\": %llu, "
+        if (options.gaps)
+            std::printf("{\"longest_gap_ms\": %.3f, ", sample.longest_gap_s * 1e3);
+        else
+            std::printf("{");
+        std::printf("\"mmsg_per_s\": %.6f, \"gb_per_s\": %.6f, \"count\": %llu, "
                     "\"seconds\": %.4f}\n",
                     rate / 1e6, rate * static_cast<double>(options.size_bytes) / 1e9,
                     static_cast<unsigned long long>(sample.count), sample.seconds);

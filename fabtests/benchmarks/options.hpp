@@ -27,10 +27,12 @@ struct Options {
     unsigned watchdog_s = 20;
     std::optional<std::array<int, 2>> cpus;
 
-    std::string provider;       // rill_bench
-    std::string node;           // rill_bench: source address; empty: the provider's choice
-    std::size_t segment = 8900; // udp_bare: jumbo frames less the headers
-    bool rill_options = false;  // udp_bare
+    std::string provider;        // rill_bench
+    std::string node;            // rill_bench: source address; empty: the provider's choice
+    std::string listen, connect; // rill_bench: ADDRESS:PORT, for processes started apart
+    bool gaps = false;           // rill_bench: clock every arrival of a stream
+    std::size_t segment = 8900;  // udp_bare: jumbo frames less the headers
+    bool rill_options = false;   // udp_bare
 };
 
 enum class Program { rill_bench, udp_bare };

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #include "process_pair.hpp"
 
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -13,6 +16,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 
 namespace bench {
 namespace {
@@ -66,6 +70,66 @@ void pin_to(int cpu) {
     if (::sched_setaffinity(0, sizeof set, &set) != 0) fail_errno("sched_setaffinity");
 }
 
+struct AddressesFreer {
+    void operator()(addrinfo* all) const { ::freeaddrinfo(all); }
+};
+using Addresses = std::unique_ptr<addrinfo, AddressesFreer>;
+
+Addresses resolve(const std::string& address) {
+    const auto colon = address.rfind(':');
+    if (colon == std::string::npos) fail("address of the channel", "not ADDRESS:PORT: " + address);
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    addrinfo* all = nullptr;
+    const int error = ::getaddrinfo(address.substr(0, colon).c_str(),
+                                    address.substr(colon + 1).c_str(), &hints, &all);
+    if (error != 0) fail("getaddrinfo", address + ": " + ::gai_strerror(error));
+    return Addresses(all);
+}
+
+int open_socket(const addrinfo& where) {
+    const int fd = ::socket(where.ai_family, where.ai_socktype | SOCK_CLOEXEC, 0);
+    if (fd < 0) fail_errno("socket");
+    return fd;
+}
+
+int accept_client(const std::string& address) {
+    set_phase("waiting for the client");
+    const Addresses where = resolve(address);
+    const int listener = open_socket(*where);
+    const int on = 1;
+    ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (::bind(listener, where->ai_addr, where->ai_addrlen) != 0) fail_errno("bind");
+    if (::listen(listener, 1) != 0) fail_errno("listen");
+    const int fd = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+    if (fd < 0) fail_errno("accept");
+    ::close(listener);
+    return fd;
+}
+
+// The two are started in any order: a server that is not there yet is waited for.
+int connect_to_server(const std::string& address) {
+    constexpr useconds_t pause_us = 10'000;
+    set_phase("connecting to the server");
+    const Addresses where = resolve(address);
+    for (;;) {
+        const int fd = open_socket(*where);
+        if (::connect(fd, where->ai_addr, where->ai_addrlen) == 0) return fd;
+        if (errno != ECONNREFUSED) fail_errno("connect");
+        ::close(fd);
+        ::usleep(pause_us);
+    }
+}
+
+// What both processes do first: 0 is the client, 1 the server.
+void begin(const ProcessPair::Settings& settings, int index) {
+    std::snprintf(label, sizeof label, "%s: %s: process %d", settings.program.c_str(),
+                  settings.subject.c_str(), index);
+    handle(SIGALRM, on_alarm);
+    ::alarm(settings.watchdog_s);
+    if (settings.cpus) pin_to((*settings.cpus)[static_cast<std::size_t>(index)]);
+}
+
 } // namespace
 
 void fail(const char* call, const std::string& reason, int code) {
@@ -86,6 +150,18 @@ void set_phase(const char* phase) {
 ProcessPair ProcessPair::start(const Settings& settings) {
     std::snprintf(label, sizeof label, "%s: %s", settings.program.c_str(),
                   settings.subject.c_str());
+    const bool apart = !settings.listen.empty() || !settings.connect.empty();
+    if (!apart) return fork_peer(settings);
+    const bool client = settings.listen.empty();
+    begin(settings, client ? 0 : 1);
+    const int channel =
+        client ? connect_to_server(settings.connect) : accept_client(settings.listen);
+    const int on = 1;
+    ::setsockopt(channel, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    return ProcessPair(channel, client, 0);
+}
+
+ProcessPair ProcessPair::fork_peer(const Settings& settings) {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) fail_errno("socketpair");
 
@@ -95,8 +171,7 @@ ProcessPair ProcessPair::start(const Settings& settings) {
     const int index = child == 0 ? 1 : 0;
     ::close(ends[1 - index]);
 
-    std::snprintf(label, sizeof label, "%s: %s: process %d", settings.program.c_str(),
-                  settings.subject.c_str(), index);
+    begin(settings, index);
     if (index == 1) {
         // Providers install handlers for SIGTERM that may not return from within their own start.
         ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -106,10 +181,7 @@ ProcessPair ProcessPair::start(const Settings& settings) {
         handle(SIGCHLD, on_child);
         on_child(SIGCHLD); // it may have ended before the handler was there
     }
-    handle(SIGALRM, on_alarm);
-    ::alarm(settings.watchdog_s);
-    if (settings.cpus) pin_to((*settings.cpus)[static_cast<std::size_t>(index)]);
-    return ProcessPair(ends[index], child);
+    return ProcessPair(ends[index], index == 0, child);
 }
 
 ProcessPair::~ProcessPair() {
@@ -125,7 +197,7 @@ void ProcessPair::read(void* data, std::size_t size) {
     if (::recv(channel_, data, size, MSG_WAITALL) == static_cast<ssize_t>(size)) return;
     // The other process has said why it ended. The client's SIGCHLD handler takes its exit code
     // over, so that "missing" is not turned into "failed".
-    if (is_client()) ::pause();
+    if (child_ != 0) ::pause();
     ::_exit(exit_failed);
 }
 
@@ -140,9 +212,12 @@ std::string ProcessPair::exchange(const std::string& mine) {
 }
 
 bool ProcessPair::try_command(Command& command) {
-    const ssize_t got = ::recv(channel_, &command, sizeof command, MSG_DONTWAIT);
-    if (got == static_cast<ssize_t>(sizeof command)) return true;
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return false;
+    const ssize_t got = ::recv(channel_, &command, sizeof command, MSG_DONTWAIT | MSG_PEEK);
+    if (got == static_cast<ssize_t>(sizeof command)) {
+        read(&command, sizeof command);
+        return true;
+    }
+    if (got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR))) return false;
     fail("recv from the other process", "it has ended");
 }
 
@@ -157,7 +232,7 @@ void ProcessPair::await_ready() {
 }
 
 void ProcessPair::join() {
-    if (!is_client()) return;
+    if (child_ == 0) return;
     set_phase("waiting for process 1 to end");
     int status = 0;
     if (::waitpid(child_, &status, 0) != child_) fail_errno("waitpid");

@@ -32,8 +32,9 @@ struct Command {
     bool quit = false;
 };
 
-// Two processes made by one fork, each on its own processor, with a channel between them that is
-// independent of what is measured. Neither outlives the other or the watchdog.
+// Two processes with a channel between them that is independent of what is measured: made by one
+// fork on one host, each on its own processor, or started apart, on two hosts. Neither outlives the
+// other or the watchdog.
 class ProcessPair {
 public:
     struct Settings {
@@ -41,6 +42,9 @@ public:
         std::string subject; // what error texts name: the provider
         std::optional<std::array<int, 2>> cpus;
         unsigned watchdog_s = 20;
+        // ADDRESS:PORT of the channel, for processes that are started apart: the server listens
+        // there, the client connects. Both empty: this process forks the other.
+        std::string listen, connect;
     };
 
     static ProcessPair start(const Settings& settings);
@@ -49,7 +53,7 @@ public:
     ProcessPair& operator=(const ProcessPair&) = delete;
     ~ProcessPair();
 
-    [[nodiscard]] bool is_client() const { return child_ != 0; }
+    [[nodiscard]] bool is_client() const { return client_; }
 
     void write(const void* data, std::size_t size);
     void read(void* data, std::size_t size);
@@ -63,14 +67,18 @@ public:
     void signal_ready();
     void await_ready();
 
-    // Client: waits for the server's end. Server: nothing.
+    // A client that forked its server waits for its end. Others: nothing.
     void join();
 
 private:
-    ProcessPair(int channel, pid_t child) : channel_(channel), child_(child) {}
+    ProcessPair(int channel, bool client, pid_t child)
+        : channel_(channel), client_(client), child_(child) {}
+
+    static ProcessPair fork_peer(const Settings& settings);
 
     int channel_;
-    pid_t child_; // 0 in the server
+    bool client_;
+    pid_t child_; // the server, if this process forked it; else 0
 };
 
 } // namespace bench

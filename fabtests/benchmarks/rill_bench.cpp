@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 //
 // Tagged ping-pong, tagged streaming, RMA streaming and atomic round trips over any libfabric provider with reliable datagrams. It
-// forks its peer, checks the data in an untimed first round, and prints one line of JSON.
+// forks its peer, or meets it on another host, checks the data in an untimed first round, and prints one line of JSON.
 #include <algorithm>
 #include <cstring>
 
@@ -111,7 +111,7 @@ private:
 class Stream {
 public:
     Stream(FabricEndpoint& endpoint, ProcessPair& pair, const Options& options)
-        : endpoint_(endpoint), pair_(pair) {
+        : endpoint_(endpoint), pair_(pair), gaps_(options.gaps) {
         const auto depth = pair.is_client()
                                ? std::min(options.window, endpoint.send_depth())
                                : std::min(2 * options.window, endpoint.receive_depth());
@@ -125,8 +125,13 @@ public:
     std::uint64_t first_count = 0;
 
     double run(const Command& command) {
-        return pair_.is_client() ? run_client(command) : run_server(command);
+        const double seconds = pair_.is_client() ? run_client(command) : run_server(command);
+        if (gaps_ && !command.verify) tell_gap();
+        return seconds;
     }
+
+    // In all timed runs, as the server saw it.
+    [[nodiscard]] double longest_gap_s() const { return longest_gap_s_; }
 
 private:
     double run_client(const Command& command) {
@@ -175,6 +180,7 @@ private:
             Operation* done = endpoint_.poll();
             if (done == nullptr) continue;
             ++received;
+            if (gaps_) clock_arrival(received == 1 || command.verify);
             if (command.verify) verify(*done);
             if (posted < command.count) post(*done);
         }
@@ -183,6 +189,19 @@ private:
         while (endpoint_.poll() == nullptr) {
         }
         return 0;
+    }
+
+    void clock_arrival(bool is_first) {
+        const double now = seconds_now();
+        if (!is_first) longest_gap_s_ = std::max(longest_gap_s_, now - last_arrival_s_);
+        last_arrival_s_ = now;
+    }
+
+    void tell_gap() {
+        if (pair_.is_client())
+            pair_.read(&longest_gap_s_, sizeof longest_gap_s_);
+        else
+            pair_.write(&longest_gap_s_, sizeof longest_gap_s_);
     }
 
     void progress_client() {
@@ -200,6 +219,9 @@ private:
     std::vector<Operation> acknowledgement_;
     std::vector<Operation*> free_;
     bool acknowledged_ = false;
+    bool gaps_;
+    double last_arrival_s_ = 0;
+    double longest_gap_s_ = 0;
 };
 
 // The client keeps a window of RMA operations under way, or does one atomic operation after another;
@@ -313,8 +335,9 @@ Sample drive(Test& test, ProcessPair& pair, const Load& load) {
         return test.run(command);
     };
     run({.count = test.verified_count, .verify = true});
-    const Sample sample =
+    Sample sample =
         measure(load, test.first_count, [&](std::uint64_t count) { return run({.count = count}); });
+    if constexpr (requires { test.longest_gap_s(); }) sample.longest_gap_s = test.longest_gap_s();
     pair.order({.quit = true});
     return sample;
 }
@@ -335,8 +358,8 @@ void run_test(FabricEndpoint& endpoint, ProcessPair& pair, const Options& option
 int main(int argc, char** argv) {
     using namespace bench;
     const Options options = parse_options(Program::rill_bench, argc, argv);
-    ProcessPair pair =
-        ProcessPair::start({"rill_bench", options.provider, options.cpus, options.watchdog_s});
+    ProcessPair pair = ProcessPair::start({"rill_bench", options.provider, options.cpus,
+                                           options.watchdog_s, options.listen, options.connect});
     {
         const bool remote = options.mode != Mode::pingpong && options.mode != Mode::stream;
         FabricEndpoint endpoint(options.provider, options.node, remote,

@@ -54,6 +54,17 @@ private:
     uint64_t state;
 };
 
+// One-sided operations on other ranks: what a provider that has windows accessed by RMA and atomic
+// operations must have done at least. Accumulations go either way and are not counted.
+struct Crossings {
+    int64_t puts = 0;
+    int64_t gets = 0;
+    int64_t atomics = 0; // fetch-and-op, compare-and-swap
+};
+
+// Collective: of all ranks, so far.
+[[nodiscard]] Crossings all_crossings();
+
 // A part's view of the job. What is wrong with data is recorded and the part goes on, so that all
 // ranks stay in step; an error of an MPI call ends the job at once, through the error handler.
 class Check {

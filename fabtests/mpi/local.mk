@@ -34,6 +34,7 @@ noinst_PROGRAMS += \
 	%D%/check.hpp \
 	%D%/collectives.cpp \
 	%D%/communicators.hpp \
+	%D%/crossings.cpp \
 	%D%/elements.hpp \
 	%D%/main.cpp \
 	%D%/modes.cpp \

@@ -115,6 +115,11 @@ bool run(const Options& options) {
         part->run(check);
         good = check.report(MPI_Wtime() - start) && good;
     }
+    Crossings crossings = all_crossings();
+    if (rank == 0 && crossings.puts + crossings.gets + crossings.atomics > 0)
+        printf("on other ranks: %lld puts, %lld gets, %lld atomic operations\n",
+               static_cast<long long>(crossings.puts), static_cast<long long>(crossings.gets),
+               static_cast<long long>(crossings.atomics));
     return good;
 }
 
