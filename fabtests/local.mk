@@ -6,6 +6,7 @@
 include %D%/functional/local.mk
 include %D%/benchmarks/local.mk
 include %D%/mpi/local.mk
+include %D%/lab/local.mk
 
 EXTRA_DIST += \
 	%D%/README.md \

@@ -89,3 +89,11 @@ def job_counters(text):
         for name, value in counters(line).items():
             total[name] = total.get(name, 0) + value
     return total
+
+
+def crossings(text):
+    """One-sided operations on other ranks, as rill_mpi_check counted them."""
+    found = re.search(r"on other ranks: (\d+) puts, (\d+) gets, (\d+) atomic operations", text)
+    if not found:
+        raise Failed("rill_mpi_check did not say what it did on other ranks")
+    return dict(zip(("puts", "gets", "atomics"), map(int, found.groups())))
