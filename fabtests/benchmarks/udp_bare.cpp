@@ -226,9 +226,13 @@ Sample drive(BareUdp& udp, ProcessPair& pair, const Options& options) {
 int main(int argc, char** argv) {
     using namespace bench;
     const Options options = parse_options(Program::udp_bare, argc, argv);
-    ProcessPair pair = ProcessPair::start(
-        {"udp_bare", options.rill_options ? "rill's socket options" : "connected sockets",
-         options.cpus, options.watchdog_s, {}, {}});
+    ProcessPair pair =
+        ProcessPair::start({"udp_bare",
+                            options.rill_options ? "rill's socket options" : "connected sockets",
+                            options.cpus,
+                            options.watchdog_s,
+                            {},
+                            {}});
     BareUdp udp(pair, options);
     if (pair.is_client())
         print_result(options, drive(udp, pair, options));
