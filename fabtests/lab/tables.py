@@ -209,13 +209,22 @@ def _full_again_s(hosts, device, watched_s=1.5):
     return float("nan")
 
 
+def _await_traffic(host, device, wanted_bytes=8 * MIB, within_s=20):
+    """A cut shows only in a stream that is under way."""
+    before, end = host.received_bytes()[device], time.monotonic() + within_s
+    while host.received_bytes()[device] - before < wanted_bytes:
+        if time.monotonic() > end:
+            raise Failed(f"no traffic by {device}")
+        time.sleep(0.01)
+
+
 def _gap(table, hosts, what, devices, seconds, way, wanted_ms=None):
     back = {}
 
     def cut(provider):
         pair = bench.start(table.build, hosts, provider, "--mode", "stream", "--size", 64 << 10,
                            "--seconds", 2 * (2 + seconds), "--gaps")
-        time.sleep(1)
+        _await_traffic(hosts[0], devices[0])
         way(hosts, devices, True)
         time.sleep(seconds)
         way(hosts, devices, False)
