@@ -95,7 +95,7 @@ def rate_mb(build, hosts, provider, size=1 << 20, seconds=2.0, extra=None):
     return result["gb_per_s"] * 1e3, counted
 
 
-def capacity_mb(hosts, seconds=1.5):
+def capacity_mb(hosts, rate_mb, flows=1, seconds=1.5):
     """What the machine carries over all links at once, in bare UDP trains: no measurement of a
     provider can be above it."""
     program = [sys.executable, str(pathlib.Path(__file__).with_name("udp_capacity.py"))]
@@ -104,6 +104,7 @@ def capacity_mb(hosts, seconds=1.5):
         hosts[0].enter([*program, "receive", str(seconds + 0.5), str(port)]), text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     receiver.stdout.readline()
-    hosts[1].run(*program, "send", str(seconds),
-                 *(f"{hosts[0].addresses[device]}:{port}" for device in hosts[0].links))
+    hosts[1].run(*program, "send", str(seconds), str(rate_mb * 1e6),
+                 *(f"{mine}={hosts[0].addresses[other]}:{port}"
+                   for mine, other in zip(hosts[1].links, hosts[0].links) for _ in range(flows)))
     return float(receiver.communicate()[0]) / 1e6

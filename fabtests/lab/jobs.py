@@ -58,11 +58,20 @@ class _Flapping:
         self.count = 0
 
     def _flap(self):
+        self._await_job()
         while not self._end.wait(1 - self._cut_s):
             self._hosts[0].ip(f"link set {self._device} down")
             self._end.wait(self._cut_s)
             self._hosts[0].ip(f"link set {self._device} up")
             self.count += 1
+
+    def _await_job(self, started_bytes=1 << 16):
+        """A link that is down while a job starts is none that the job was told to use."""
+        host = self._hosts[0]
+        while not self._end.wait(0.05):
+            received = host.received_bytes()
+            if sum(received[device] for device in host.links) >= started_bytes:
+                return
 
     def __enter__(self):
         self._thread.start()
