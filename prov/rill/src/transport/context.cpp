@@ -155,10 +155,13 @@ bool Context::awaiting() const {
 
 // A probe that is answered late says that the peer waits for a processor: what it was asked for had
 // arrived before. Most samples of the round trip know nothing of that, so it is kept beside them.
-// (An acknowledgement that was lost is no lag: the probe for it is answered at once.)
+// One that is answered at once says that it runs, and that something was lost: to have waited was
+// for nothing. Without that, each loss would add the time of its answer to the wait for the next.
 void Context::probe_answered(Duration after, const Timing& t, Instant now) {
     // With several ways, the probe may have waited for another path's loss to be found.
-    if (ways_ || !rtt_.valid() || after <= kPrompt * rtt_.srtt()) return;
+    if (ways_ || !rtt_.valid()) return;
+    if (after <= kPrompt * rtt_.srtt()) lag_ /= 2;
+    if (after <= std::max(kPrompt * rtt_.srtt(), kProbeSlack)) return;
     if (now - lag_at_ > kLagKept) lag_ /= 2;
     lag_ = std::min(std::max(lag_, probe_timeout(t) + after), kLagMax);
     lag_at_ = now;

@@ -296,12 +296,13 @@ void Transport::packet_acked(Context& context, Outgoing& packet, Instant now) {
         path.delivered(packet.path_seq);
         context.newest_delivered_ = std::max(context.newest_delivered_, packet.sent);
         break;
+    // Arrived after all; it stands in the queue, and does not go out again.
     case Outgoing::State::lost: needless = true; break;
     case Outgoing::State::fresh: break; // a hostile acknowledgement of what was never sent
     }
     if (needless && !packet.probe) {
         path.spurious();
-        counters_.add(Counter::tx_spurious);
+        if (packet.state == Outgoing::State::in_flight) counters_.add(Counter::tx_spurious);
     }
     release(packet);
 }

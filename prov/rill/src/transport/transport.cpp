@@ -184,7 +184,7 @@ void Transport::service(Context& context, Instant now) {
 
 size_t Transport::transmit(Instant now) {
     start_pass(now);
-    stalled_until_ = kNever;
+    if (stalled_until_ <= now) stalled_until_ = kNever;
     size_t packets = 0;
     for (size_t trains = 0; trains < kTrainsPerPass && stalled_until_ == kNever; ++trains) {
         Context* context = ready_.pop_front();

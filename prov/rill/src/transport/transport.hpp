@@ -120,7 +120,8 @@ public:
     // Whether tick() or transmit() has something to do now, refusals aside. Looking costs a poll that
     // finds nothing a third of what the two calls would.
     bool has_due(Instant now) {
-        return !ready_.empty() || acks_due(now) || deadlines_.earliest() <= now;
+        const bool may_send = stalled_until_ == kNever || stalled_until_ <= now;
+        return (may_send && (!ready_.empty() || acks_due(now))) || deadlines_.earliest() <= now;
     }
     // When tick() has something to do at the latest; kNever when nothing is pending.
     Instant next_deadline() const;

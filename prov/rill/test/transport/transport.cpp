@@ -517,6 +517,36 @@ Test(transport, a_link_without_room_delays_and_loses_nothing) {
     cr_assert_gt(a.count(Counter::tx_again), 0u);
 }
 
+Test(transport, a_full_link_is_left_alone_until_it_may_have_room) {
+    Net net(1);
+    Node a(net, 1), b(net, 2);
+    a.send(a.to(2), 64);
+    cr_assert(run(net, {&a, &b}, [&] { return !a.transport->outstanding(); }));
+    a.link->refuse_sends = true;
+    a.send(a.to(2), 64);
+    for (const Instant end = net.now + 1ms; net.now < end; net.now += 1us)
+        a.pass(); // as a program does that polls
+    cr_assert_leq(a.count(Counter::tx_again), 10u, "%lu", a.count(Counter::tx_again));
+    a.link->refuse_sends = false;
+    cr_assert(run(net, {&a, &b}, [&] { return !a.transport->outstanding(); }));
+    cr_assert(exactly_once(a, b));
+}
+
+// Answers that are late by a few round trips are no peers that wait for a processor.
+Test(transport, the_wait_for_an_answer_does_not_grow_with_each_loss) {
+    Net net(1);
+    net.weather = {.loss = 0.05, .reorder = 0.5};
+    Node a(net, 1), b(net, 2);
+    const int records = 2000;
+    const Instant begun = net.now;
+    for (int i = 1; i <= records; ++i) {
+        a.send(a.to(2), 64);
+        cr_assert(run(net, {&a, &b}, [&] { return !a.transport->outstanding(); }));
+    }
+    const double each_us = static_cast<double>((net.now - begun).count()) / 1e3 / records;
+    cr_assert_lt(each_us, 1000, "%.0f", each_us);
+}
+
 Test(transport, garbage_is_counted_and_never_answered_with_more) {
     Net net(3);
     Node a(net, 1), b(net, 2);
