@@ -19,7 +19,7 @@ namespace rill::link {
 struct UdpConfig {
     wire::Address local;     // the address to bind; port 0: any one in `ports` for the data port
     PortRange ports;         // confines every port that the link opens, entropy ports included
-    std::string interface;   // SO_BINDTODEVICE unless it is the loopback; empty: no binding
+    std::string interface;   // by which it sends; the loopback, empty: the routing table decides
     size_t rcvbuf_bytes = 0; // FI_RILL_RCVBUF; 0: as large as allowed, up to 4 MiB
     uint8_t code_point = 0;  // differentiated services (RFC 2474), of every packet
     uint16_t paths = 1;      // 1: everything leaves from the data port

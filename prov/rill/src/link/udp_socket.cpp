@@ -8,6 +8,7 @@
 #include <cstring>
 #include <linux/errqueue.h>
 #include <linux/filter.h>
+#include <net/if.h>
 #include <netinet/udp.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -125,16 +126,8 @@ Status UdpSocket::open(const SocketConfig& config, std::string& error) {
 }
 
 Status UdpSocket::set_options(const SocketConfig& config, std::string& error) {
-    // The device first: an address of another one must not be bound. A kernel before 5.7 wants a
-    // privilege for it; there the routing table decides, as it does for everyone else's sockets.
-    if (!config.interface.empty() &&
-        setsockopt(fd_, SOL_SOCKET, SO_BINDTODEVICE, config.interface.c_str(),
-                   static_cast<socklen_t>(config.interface.size())) != 0 &&
-        errno != EPERM) {
-        const int why = errno;
-        error = "interface " + config.interface + ": " + std::strerror(why);
-        return why == ENODEV ? Status::not_found : Status::invalid;
-    }
+    if (!config.interface.empty())
+        if (Status s = send_by(config, error); !is_ok(s)) return s;
     const bool ip4 = config.local.family == Family::ip4;
     const int level = ip4 ? IPPROTO_IP : IPPROTO_IPV6;
     if (!ip4) set_int(fd_, level, IPV6_V6ONLY, 1);
@@ -156,6 +149,27 @@ Status UdpSocket::set_options(const SocketConfig& config, std::string& error) {
     set_int(fd_, SOL_SOCKET, SO_RXQ_OVFL, 1);
     size_receive_buffer(config.rcvbuf_bytes);
     return Status::ok;
+}
+
+// What is sent leaves by the interface, whatever the routing table prefers. A socket that receives is
+// not bound to it: with several interfaces in one subnet, Linux answers for an address of one by
+// any of them (ARP, arp(7)), and what then arrives by another would be dropped.
+Status UdpSocket::send_by(const SocketConfig& config, std::string& error) {
+    int failed = 0;
+    if (config.receives) {
+        const bool ip4 = config.local.family == Family::ip4;
+        const auto index = static_cast<int>(htonl(if_nametoindex(config.interface.c_str())));
+        if (index == 0 || !set_int(fd_, ip4 ? IPPROTO_IP : IPPROTO_IPV6,
+                                   ip4 ? IP_UNICAST_IF : IPV6_UNICAST_IF, index))
+            failed = errno;
+    } else if (setsockopt(fd_, SOL_SOCKET, SO_BINDTODEVICE, config.interface.c_str(),
+                          static_cast<socklen_t>(config.interface.size())) != 0) {
+        // A kernel before 5.7 wants a privilege for it; there the routing table decides.
+        failed = errno == EPERM ? 0 : errno;
+    }
+    if (failed == 0) return Status::ok;
+    error = "interface " + config.interface + ": " + std::strerror(failed);
+    return failed == ENODEV ? Status::not_found : Status::invalid;
 }
 
 void UdpSocket::size_receive_buffer(size_t wanted_bytes) {

@@ -27,7 +27,7 @@ std::string to_string(const PortRange& range); // "5000-5015", "any"
 struct SocketConfig {
     wire::Address local; // port 0: any one in the range
     PortRange ports;
-    std::string interface;   // SO_BINDTODEVICE; empty: the routing table decides
+    std::string interface;   // by which it sends; empty: the routing table decides
     size_t rcvbuf_bytes = 0; // 0: as large as allowed
     uint8_t code_point = 0;  // of what is sent: differentiated services, six bits (RFC 2474)
     bool receives = true;    // false: send only; what arrives is dropped by a filter
@@ -74,6 +74,7 @@ public:
 
 private:
     [[nodiscard]] Status set_options(const SocketConfig& config, std::string& error);
+    [[nodiscard]] Status send_by(const SocketConfig& config, std::string& error);
     [[nodiscard]] Status bind_in_range(const SocketConfig& config, std::string& error);
     void size_receive_buffer(size_t wanted_bytes);
     void refuse_everything();
