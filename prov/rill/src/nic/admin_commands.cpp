@@ -261,18 +261,23 @@ AdminStatus Function::get_statistics(const AdminCommand& c, AdminAnswer& a) {
 
 // One for all queue pairs, of the function that has the data path.
 AdminStatus Function::create_completion_queue(const AdminCommand& c) {
-    if (!rest_is_zero(c, 3)) return AdminStatus::malformed;
-    const auto [at, entries, vector] = std::tuple(c.arguments[0], c.arguments[1], c.arguments[2]);
+    if (!rest_is_zero(c, 4)) return AdminStatus::malformed;
+    const auto [at, entries, vector, moved_at] =
+        std::tuple(c.arguments[0], c.arguments[1], c.arguments[2], c.arguments[3]);
     if (completions_.entries) return AdminStatus::busy;
     if (entries > kCompletionEntriesMax || !std::has_single_bit(entries) ||
         entries < kCompletionEntriesMin || vector >= vectors_.size())
         return AdminStatus::illegal_parameter;
     std::byte* memory = dma_.translate(at, entries * sizeof(CompletionEntry));
-    if (!memory) return AdminStatus::illegal_parameter;
+    std::byte* moved = moved_at ? dma_.translate(moved_at, sizeof(uint64_t)) : nullptr;
+    if (!memory || (moved_at && !moved)) return AdminStatus::illegal_parameter;
     backend_.attach_completions(reinterpret_cast<CompletionEntry*>(memory),
                                 static_cast<uint32_t>(entries));
     completions_ = {at, static_cast<uint32_t>(entries)};
     completion_vector_ = static_cast<uint16_t>(vector);
+    moved_at_ = moved_at;
+    moved_ = reinterpret_cast<uint64_t*>(moved);
+    show_moved(backend_.moved());
     return AdminStatus::ok;
 }
 
@@ -282,6 +287,8 @@ AdminStatus Function::destroy_completion_queue(const AdminCommand& c) {
     if (!queue_pairs_.empty()) return AdminStatus::busy;
     backend_.detach_completions();
     completions_ = {};
+    moved_at_ = 0;
+    moved_ = nullptr;
     return AdminStatus::ok;
 }
 

@@ -59,6 +59,7 @@ public:
         if (d.consumer - consumer_ > produced_ - consumer_) return false;
         consumer_ = d.consumer;
         const bool arms = d.arm && d.sequence == sequence_;
+        if (!arms && !armed()) return true; // masked, and stays so
         doorbell_.publish(produced_);
         doorbell_.write_doorbell(d.consumer | (arms ? EventDoorbell::kArm : 0));
         fire_at_ = kNever;
@@ -70,7 +71,8 @@ public:
     }
     // After entries, a store, and when fires_at() has come. True: raise the interrupt, it is masked
     // now.
-    bool announce(Instant now) { return doorbell_.armed() && claim(now); }
+    bool announce(Instant now) { return armed() && claim(now); }
+    bool armed() const { return doorbell_.armed(); }
     // When an armed queue that has some entries raises its interrupt at the latest.
     Instant fires_at() const { return fire_at_; }
 

@@ -105,6 +105,7 @@ uint32_t Device::queue_pair_of(wire::PortId port) const {
 
 bool Device::store_completions(const CompletionDoorbell& doorbell) {
     if (!completions_.store(doorbell)) return false;
+    armed_ = completions_.armed();
     if (has_untold()) tell();
     return true;
 }

@@ -65,10 +65,18 @@ public:
 
     void attach_completions(CompletionEntry* memory, uint32_t entries) override {
         completions_.attach(memory, entries);
+        armed_ = false;
     }
-    void detach_completions() override { completions_.detach(); }
+    void detach_completions() override {
+        completions_.detach();
+        armed_ = false;
+    }
     [[nodiscard]] bool store_completions(const CompletionDoorbell& doorbell) override;
-    bool announce(Instant now) override { return completions_.announce(now); }
+    bool announce(Instant now) override {
+        const bool raises = completions_.announce(now);
+        armed_ = completions_.armed();
+        return raises;
+    }
     // remote_engine.cpp
     [[nodiscard]] bool register_memory(uint64_t& key, bool own_key, MemoryRegion region) override;
     void change_memory(uint64_t key, MemoryRegion region) override;
@@ -77,7 +85,6 @@ public:
                                   Instant now) override;
     [[nodiscard]] Fault ring_receive(uint32_t number, uint16_t written) override;
     [[nodiscard]] Fault run(Instant now, bool receive, bool everywhere) override;
-    uint64_t moved() const override { return moved_; }
     Instant next_deadline() const override {
         return std::min(transport_.next_deadline(), completions_.fires_at());
     }
@@ -250,7 +257,6 @@ private:
         bool operator==(const Event&) const = default;
     };
     std::vector<Event> events_;
-    uint64_t moved_ = 0; // packets
     RxFlowTable flows_;
     InboundTable inbound_;
     BouncePool bounce_;

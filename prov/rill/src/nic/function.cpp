@@ -89,7 +89,6 @@ uint32_t Function::read(uint32_t offset) const {
 }
 
 uint64_t Function::read64(uint32_t offset) const {
-    if (offset == kMoved) return state_ == State::ready ? backend_.moved() : UINT64_MAX;
     if (offset != kDeadline) return 0;
     const Instant next = state_ == State::ready ? backend_.next_deadline() : kNever;
     return next == kNever ? UINT64_MAX : static_cast<uint64_t>(next.time_since_epoch().count());
@@ -141,27 +140,37 @@ void Function::write64(uint32_t offset, uint64_t value, Instant now) {
     now_ = now;
     if (state_ != State::ready) [[unlikely]]
         return;
-    switch (offset) {
-    case kSendDoorbell:
-    case kReceiveDoorbell: return ring_queue(offset, value);
-    case kRun:
-        stop(backend_.run(now, value & kRunReceive, value & kRunEverywhere));
-        if (goes_wrong(FaultPoint::queue_overrun)) return fail(Fault::overrun);
-        return announce();
-    case kCompletionDoorbell: return store_completion_doorbell(value);
-    case kEventDoorbell: return store_event_doorbell(value);
-    default: report(AsyncEventKind::warning, offset);
+    // The three that every message needs are one function, and look at the interrupt only if it is
+    // armed: each call between them was counted (docs/device.md).
+    const auto number = static_cast<uint32_t>(value >> 16);
+    const auto written = static_cast<uint16_t>(value);
+    Fault fault = Fault::none;
+    if (offset == kRun) {
+        fault = backend_.run(now, value & kRunReceive, value & kRunEverywhere);
+        if (moved_) *moved_ = backend_.moved();
+        if (goes_wrong(FaultPoint::queue_overrun)) [[unlikely]]
+            fault = Fault::overrun;
+    } else if (offset == kSendDoorbell && has_queue_pair(number)) {
+        fault = backend_.ring_send(number, written, value & kDoorbellMore, now);
+    } else if (offset == kReceiveDoorbell && has_queue_pair(number)) {
+        fault = backend_.ring_receive(number, written);
+    } else {
+        return store_other(offset, value);
     }
+    if (fault != Fault::none) [[unlikely]]
+        return fail(fault);
+    if (backend_.armed()) [[unlikely]]
+        announce();
 }
 
-void Function::ring_queue(uint32_t offset, uint64_t value) {
-    const auto number = static_cast<uint32_t>(value >> 16);
-    if (number >= has_queue_pair_.size() || !has_queue_pair_[number]) [[unlikely]]
-        return report(AsyncEventKind::warning, offset);
-    const auto written = static_cast<uint16_t>(value);
-    stop(offset == kSendDoorbell ? backend_.ring_send(number, written, value & kDoorbellMore, now_)
-                                 : backend_.ring_receive(number, written));
-    announce();
+void Function::store_other(uint32_t offset, uint64_t value) {
+    if (offset == kCompletionDoorbell) return store_completion_doorbell(value);
+    if (offset == kEventDoorbell) return store_event_doorbell(value);
+    report(AsyncEventKind::warning, offset);
+}
+
+void Function::show_moved(uint64_t value) {
+    if (moved_) *moved_ = value;
 }
 
 void Function::announce() {
@@ -175,7 +184,8 @@ void Function::store_completion_doorbell(uint64_t value) {
     if (completions_.entries == 0 || (moderates && !(features_ & kFeatureModeration)))
         return report(AsyncEventKind::warning, kCompletionDoorbell);
     if (!backend_.store_completions(d)) return fail(Fault::bad_doorbell);
-    announce();
+    if (backend_.armed()) [[unlikely]]
+        announce();
 }
 
 void Function::store_event_doorbell(uint64_t value) {
@@ -211,20 +221,22 @@ void Function::reset(Instant now) {
 }
 
 void Function::set_bus_master(bool on) {
-    dma_.set_master(on);
     if (!on && state_ == State::ready && completions_.entries) fail(Fault::lost_memory);
+    if (!on) moved_ = nullptr;
+    dma_.set_master(on);
 }
 
 // What a queue lies in cannot go while the queue is there.
 void Function::unmap(uint64_t at) {
     const uint64_t bytes = dma_.bytes_at(at);
     if (uses(at, bytes)) fail(Fault::lost_memory);
+    if (moved_at_ >= at && moved_at_ - at < bytes) moved_ = nullptr;
     dma_.unmap(at);
 }
 
 bool Function::uses(uint64_t at, uint64_t bytes) const {
     const auto inside = [&](uint64_t place) { return place >= at && place - at < bytes; };
-    if (completions_.entries && inside(completions_.base)) return true;
+    if (completions_.entries && (inside(completions_.base) || inside(moved_at_))) return true;
     return std::any_of(queue_pairs_.begin(), queue_pairs_.end(), [&](const auto& p) {
         const QueuePairInfo& qp = p.second;
         return inside(qp.receive_at) || (qp.place == QueuePlace::host_memory && inside(qp.at));
@@ -246,6 +258,9 @@ bool Function::goes_wrong(FaultPoint point) {
 
 void Function::drop_everything(Instant now) {
     state_ = State::off;
+    show_moved(kNotReady);
+    moved_at_ = 0;
+    moved_ = nullptr;
     for (const bool sharing : {true, false}) // those that are shared outlive those that share them
         for (const auto& [number, info] : queue_pairs_)
             if ((info.shared != 0) == sharing) backend_.destroy_queue_pair(number, now);
@@ -319,6 +334,7 @@ void Function::fail(Fault fault) {
     fault_ = fault;
     report(AsyncEventKind::fatal, static_cast<uint64_t>(fault));
     state_ = State::fatal;
+    show_moved(kNotReady);
 }
 
 // An event for which there is no room is lost: the status register says what is worst.

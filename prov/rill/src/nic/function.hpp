@@ -55,12 +55,19 @@ public:
     [[nodiscard]] virtual Fault run(Instant now, bool receive, bool everywhere) = 0;
     [[nodiscard]] virtual bool store_completions(const CompletionDoorbell& doorbell) = 0;
     virtual bool announce(Instant now) = 0; // true: raise the completion queue's interrupt
-    virtual uint64_t moved() const = 0;
     virtual Instant next_deadline() const = 0;
     virtual bool outstanding() const = 0;
     virtual bool left(Instant now) const = 0;
     // Nothing of the past is left; queue pairs, handles and regions are gone before.
     virtual void reset(Instant now) = 0;
+
+    // ---- looked at with every doorbell: no calls
+    uint64_t moved() const { return moved_; }
+    bool armed() const { return armed_; }
+
+protected:
+    uint64_t moved_ = 0; // packets received and sent in run()
+    bool armed_ = false; // the completion queue: announce() may have something to say
 };
 
 // What a test can make a function do (4-device: fault points).
@@ -71,6 +78,8 @@ enum class FaultPoint : uint8_t {
     queue_overrun,       // the completion queue takes nothing more: fatal with the next pass
     stuck_interrupt,     // vectors become pending, and are not delivered
 };
+inline constexpr const char* kFaultPointNames[] = {
+    "reset_in_flight", "admin_timeout", "resource_exhaustion", "queue_overrun", "stuck_interrupt"};
 
 // One function of a device, behind its configuration space: registers in BAR0, the admin queue, the
 // asynchronous event queue, allocations in BAR2, interrupt vectors.
@@ -124,16 +133,16 @@ private:
     void start_admin(uint32_t entries);
     void start_events(uint32_t entries);
     void ring_admin(uint32_t announced, Instant now);
-    void ring_queue(uint32_t offset, uint64_t value);
+    bool has_queue_pair(uint32_t number) const {
+        return number < has_queue_pair_.size() && has_queue_pair_[number];
+    }
+    void store_other(uint32_t offset, uint64_t value);
     void store_event_doorbell(uint64_t value);
     void store_completion_doorbell(uint64_t value);
     void announce();
+    void show_moved(uint64_t value);
     bool uses(uint64_t bus_address, uint64_t bytes) const;
     bool goes_wrong(FaultPoint point);
-    void stop(Fault fault) {
-        if (fault != Fault::none) [[unlikely]]
-            fail(fault);
-    }
     void fail(Fault fault);
     void report(AsyncEventKind kind, uint64_t value);
     void raise(uint16_t vector);
@@ -187,6 +196,8 @@ private:
     uint32_t event_consumer_ = 0;
     Ring completions_;
     uint16_t completion_vector_ = 0;
+    uint64_t moved_at_ = 0;     // bus address of the host's word; 0: none
+    uint64_t* moved_ = nullptr; // the same, as long as it is mapped and may be written
 
     bool msix_enabled_ = false;
     bool msix_masked_ = false;
@@ -204,7 +215,7 @@ private:
         uint64_t receive_at = 0;
     };
     std::unordered_map<uint32_t, QueuePairInfo> queue_pairs_;
-    std::vector<bool> has_queue_pair_;               // by number: doorbells look here
+    std::vector<uint8_t> has_queue_pair_;            // by number: doorbells look here
     std::unordered_set<uint64_t> keys_;              // of memory regions
     std::unordered_map<uint32_t, uint32_t> handles_; // and how often each was created
 };

@@ -52,8 +52,7 @@ inline constexpr uint32_t kCompletionDoorbell = 0x1008; // w: CompletionDoorbell
 inline constexpr uint32_t kSendDoorbell = 0x1010;       // w: queue_doorbell()
 inline constexpr uint32_t kReceiveDoorbell = 0x1018;    // w: likewise
 inline constexpr uint32_t kRun = 0x1020;                // w: the device has no thread: time for it
-inline constexpr uint32_t kMoved = 0x1028;              // r: packets so far; all ones: not ready
-inline constexpr uint32_t kDeadline = 0x1030; // r: when it needs time again, ns; all ones: never
+inline constexpr uint32_t kDeadline = 0x1028; // r: when it needs time again, ns; all ones: never
 
 // Entries written so far 15:0, queue pair 47:16, more 63: another doorbell follows at once, nothing
 // need be sent before.
@@ -88,6 +87,10 @@ struct CompletionDoorbell {
                 (v & kArm) != 0};
     }
 };
+
+// The function writes what a host asks in every pass into the host's memory, at the place that
+// create_completion_queue names: packets received and sent in `run` so far.
+inline constexpr uint64_t kNotReady = UINT64_MAX; // instead: it has stopped, or was reset
 
 inline constexpr uint32_t kMsixTable = 0x2000;   // 16 bytes a vector
 inline constexpr uint32_t kMsixPending = 0x3000; // a bit a vector

@@ -33,7 +33,9 @@ Outbox& Device::outbox(transport::Context& context) {
 namespace {
 
 // Of those that a host may write.
-bool means_something(const SendEntry& e) {
+inline bool means_something(const SendEntry& e) {
+    if (e.op == SendOp::message || e.op == SendOp::done) [[likely]]
+        return true;
     switch (e.op) {
     case SendOp::write:
     case SendOp::read:

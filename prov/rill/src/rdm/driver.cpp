@@ -85,6 +85,8 @@ void Driver::take_down(Instant now) {
         port_->unmap(at);
     mapped_.clear();
     queues_.clear();
+    unrung_ = nic::kNoQueuePair;
+    unrung_entries_ = 0;
     completions_read_ = completions_released_ = 0;
     std::fill(completions_.begin(), completions_.end(), nic::CompletionEntry{});
 }
@@ -153,10 +155,13 @@ bool Driver::start_events() {
 
 bool Driver::start_completions() {
     completions_.resize(kCompletions);
-    moved_ = port_->read64(nic::kMoved);
+    const uint64_t completions = map(bytes_of(completions_));
+    const uint64_t moved = map(std::as_writable_bytes(std::span(&moved_now_, 1)));
     nic::AdminAnswer a;
-    return ask(nic::AdminOp::create_completion_queue,
-               {map(bytes_of(completions_)), kCompletions, 0}, a) == nic::AdminStatus::ok;
+    const nic::AdminStatus s =
+        ask(nic::AdminOp::create_completion_queue, {completions, kCompletions, 0, moved}, a);
+    moved_ = moved_now_;
+    return s == nic::AdminStatus::ok;
 }
 
 // ---- commands ---------------------------------------------------------------------------------
@@ -164,6 +169,7 @@ bool Driver::start_completions() {
 nic::AdminStatus Driver::ask(nic::AdminOp op, std::initializer_list<uint64_t> arguments,
                              nic::AdminAnswer& answer) {
     if (down_) return nic::AdminStatus::resource_failure;
+    ring(now_);
     const uint32_t slot = written_ % kEntries;
     const uint16_t phase = phase_of(written_, kEntries);
     nic::AdminCommand& c = commands_[slot];
@@ -345,10 +351,11 @@ void Driver::take_leave(nic::LeaveStep step, Instant now) {
 // ---- running ----------------------------------------------------------------------------------
 
 bool Driver::run(bool everywhere, Instant now) {
+    ring(now);
     store(nic::kRun, nic::kRunReceive | (everywhere ? nic::kRunEverywhere : 0), now);
-    const uint64_t moved = port_->read64(nic::kMoved);
+    const uint64_t moved = std::atomic_ref(moved_now_).load(std::memory_order_relaxed);
     if (moved == moved_) return false;
-    if (moved == UINT64_MAX) [[unlikely]] {
+    if (moved == nic::kNotReady) [[unlikely]] {
         (void)give_up("it has stopped");
         return false;
     }

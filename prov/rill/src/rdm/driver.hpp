@@ -15,6 +15,7 @@
 #include <memory>
 #include <sys/uio.h>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace rill::rdm {
@@ -63,13 +64,21 @@ public:
     void deregister_memory(uint64_t key, Instant now);
     void take_leave(nic::LeaveStep step, Instant now);
 
-    // ---- queues. more: another store follows before anything need be sent.
+    // ---- queues. The device takes entries in the order in which they were written. more: this one
+    // may wait for the next, for ring(), flush() or run(): one doorbell does for several.
     void post_send(uint32_t queue_pair, const nic::SendEntry& e, bool more, Instant now) {
+        if (unrung_ != queue_pair && unrung_ != nic::kNoQueuePair) ring(true, now);
         Queues& q = queues_[queue_pair];
         q.send[q.sends++ % nic::kQueueEntries] = e;
-        store(nic::kSendDoorbell, nic::queue_doorbell(queue_pair, q.sends, more), now);
+        unrung_ = queue_pair;
+        if (!more || ++unrung_entries_ == nic::kQueueEntries) ring(more, now);
+    }
+    // What was written with `more` is taken now.
+    void ring(Instant now) {
+        if (unrung_ != nic::kNoQueuePair) ring(true, now);
     }
     void post_receive(uint32_t queue_pair, const nic::ReceiveEntry& e) {
+        ring(now_);
         Queues& q = queues_[queue_pair];
         q.receive[q.receives++ % nic::kQueueEntries] = e;
         store(nic::kReceiveDoorbell, nic::queue_doorbell(queue_pair, q.receives, false), now_);
@@ -80,7 +89,11 @@ public:
     // ---- running
     // Gives the device time to receive; true: packets moved. Finds out when it is down.
     bool run(bool everywhere, Instant now);
-    void flush(Instant now) { store(nic::kRun, 0, now); }
+    // What may be sent is sent.
+    void flush(Instant now) {
+        if (unrung_ != nic::kNoQueuePair) return ring(false, now);
+        store(nic::kRun, 0, now);
+    }
     Instant deadline() const;
     bool outstanding() const { return read(nic::Register::activity) & nic::kActivityOutstanding; }
     bool left() const { return read(nic::Register::activity) & nic::kActivityLeft; }
@@ -130,6 +143,12 @@ private:
         now_ = now;
         port_->write64(offset, value, now);
     }
+    void ring(bool more, Instant now) {
+        const uint32_t queue_pair = std::exchange(unrung_, nic::kNoQueuePair);
+        unrung_entries_ = 0;
+        store(nic::kSendDoorbell, nic::queue_doorbell(queue_pair, queues_[queue_pair].sends, more),
+              now);
+    }
     uint64_t map(std::span<std::byte> memory);
     nic::AdminStatus ask(nic::AdminOp op, std::initializer_list<uint64_t> arguments,
                          nic::AdminAnswer& answer);
@@ -158,9 +177,12 @@ private:
     uint32_t events_read_ = 0;
     std::vector<nic::CompletionEntry> completions_;
     uint32_t completions_read_ = 0;
-    uint32_t completions_released_ = 0; // as the device knows
-    uint64_t moved_ = 0;                // as of the last run
-    std::vector<Queues> queues_;        // by queue pair
+    uint32_t completions_released_ = 0;   // as the device knows
+    alignas(8) uint64_t moved_now_ = 0;   // packets, written by the device
+    uint64_t moved_ = 0;                  // as of the last run
+    std::vector<Queues> queues_;          // by queue pair
+    uint32_t unrung_ = nic::kNoQueuePair; // whose send queue has entries that no doorbell told of
+    uint32_t unrung_entries_ = 0;
     uint32_t control_queue_ = nic::kNoQueuePair;
     std::unordered_map<uint64_t, Region> regions_; // by key
     std::vector<uint64_t> mapped_;                 // for as long as the device is up

@@ -85,7 +85,10 @@ bool Module::progress(Instant now, bool poll_all) {
         flush(now);
         moved = true;
     }
-    if (now >= review_deadline()) review(now);
+    if (now >= review_deadline()) {
+        review(now);
+        ring(now);
+    }
     if (leaving_ && !farewell_ && (!driver_.outstanding() || now >= flush_until_)) {
         farewell_ = true;
         driver_.take_leave(nic::LeaveStep::farewell, now);

@@ -77,7 +77,7 @@ public:
     Pool<ReceiveOperation>& receive_operations() { return receive_operations_; }
     Pool<Arrival>& arrivals() { return arrivals_; }
     SendFlowTable& send_flows() { return send_flows_; }
-    // more: a flush or another entry follows in this call.
+    // more: a flush or another entry follows in this call, and the device may hear of it then.
     void post_send(uint32_t queue_pair, const nic::SendEntry& e, bool more, Instant now) {
         if (!driver_.down()) [[likely]]
             driver_.post_send(queue_pair, e, more, now);
@@ -85,6 +85,9 @@ public:
     void post_receive(uint32_t queue_pair, const nic::ReceiveEntry& e) {
         if (!driver_.down()) [[likely]]
             driver_.post_receive(queue_pair, e);
+    }
+    void ring(Instant now) {
+        if (!driver_.down()) driver_.ring(now);
     }
     void flush(Instant now) {
         if (!driver_.down()) driver_.flush(now);

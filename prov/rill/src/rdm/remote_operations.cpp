@@ -140,6 +140,7 @@ void SendSide::launch_ranges(SendOperation& op, nic::SendEntry e, Instant now) {
         f.length = op.length;
         f.fetch = &d.fetch;
         module_.post_send(queue_pair_, f, true, now);
+        module_.ring(now); // its name is there when the store returns
         e.grant = d.fetch;
     }
     if (d.op == nic::SendOp::write && !op.is_inline) op.readers = d.range_count;

@@ -189,6 +189,47 @@ Test(device, T1_T3_endpoints_that_never_connect_share_one_context) {
     third->close(net.now);
 }
 
+// The test is a's software.
+Test(device, T2_a_send_names_the_handle_that_the_device_returned_and_nothing_else) {
+    Net net(10);
+    Slot a(net, 1);
+    Machine b(net, 2);
+    rdm::Driver driver(a.card.bus(), a.log);
+    cr_assert(is_ok(driver.bring_up(net.now)));
+    wire::Address bound = address(1, 4000);
+    uint32_t qp = 0, handle = 0, again = 0;
+    cr_assert(is_ok(driver.create_queue_pair(bound, 0, qp)));
+    cr_assert(is_ok(driver.create_address_handle(address(2, 4000), handle)));
+    cr_assert(is_ok(driver.create_address_handle(address(2, 4000), again)));
+    cr_assert_eq(handle, again);
+    std::string got(4, '-'), sent = "text";
+    cr_assert(is_ok(b.receive(got, 5)));
+    const iovec list{sent.data(), sent.size()};
+    nic::SendEntry e;
+    e.op = nic::SendOp::message;
+    e.flags = nic::kSendTagged | nic::kSendInline | nic::kSendFirst;
+    e.tag = 5;
+    e.length = sent.size();
+    e.iov = &list;
+    e.iov_count = 1;
+    for (const uint32_t target : {handle + 1, handle}) {
+        e.target = target;
+        driver.post_send(qp, e, false, net.now);
+    }
+    cr_assert(driver.has_completion());
+    const nic::CompletionEntry refused = driver.take_completion();
+    cr_assert(refused.kind == nic::EntryKind::destination_ended && refused.flow == handle + 1,
+              "a handle that was never returned reaches nobody");
+    for (int i = 0; i < 1000; ++i, net.now += 20us) {
+        net.deliver();
+        driver.run(true, net.now);
+        b.module.progress(net.now, true);
+    }
+    cr_assert(got == sent);
+    cr_assert_eq(contexts(a), 1u);
+    driver.destroy_queue_pair(qp, net.now);
+}
+
 Test(device, H3_direct_payload_passes_no_bounce_memory) {
     Net net(7);
     Machine a(net, 1), b(net, 2);

@@ -39,7 +39,7 @@ Test(send_window, grows_in_powers_of_two_and_gives_back) {
     cr_assert_eq(f.window.newest()->psn, Psn(4096));
 }
 
-Test(send_window, acknowledges_each_packet_once_and_across_the_wrap) {
+Test(send_window, T4_acknowledges_each_packet_once_and_across_the_wrap) {
     Filled f(UINT32_MAX - 99, 200);
     f.window.ack_word(Psn(0), 0xff, f.settle());
     f.window.ack_word(Psn(0), 0xff, f.settle());

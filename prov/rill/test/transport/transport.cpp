@@ -45,7 +45,7 @@ Test(transport, delivers_exactly_once_on_a_clean_network) {
     exchange(1, {}, 3000);
 }
 
-Test(transport, delivers_exactly_once_whatever_is_lost_doubled_and_overtaken) {
+Test(transport, T5_delivers_exactly_once_whatever_is_lost_doubled_and_overtaken) {
     for (uint64_t seed = 1; seed <= 40; ++seed)
         exchange(seed, {0.2 * (seed % 5) / 4, 0.1 * (seed % 3), 0.1 * (seed % 4), 50us}, 400);
 }
@@ -84,7 +84,7 @@ Test(transport, what_is_forgotten_is_not_sent_and_the_rest_is) {
     cr_assert_eq(a.released_wrongly + b.corrupted, 0u);
 }
 
-Test(transport, an_opening_costs_no_round_trip) {
+Test(transport, T7_an_opening_costs_no_round_trip) {
     Net net(1);
     Node a(net, 1), b(net, 2);
     Instant start = net.now;
