@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #
 # rillctl and rill_stat on running processes: what they show, while the process works and while it does
-# nothing, and what they say when they cannot.
+# nothing, and what they say when they cannot; resets and faults.
 set -u
 export LC_ALL=C
 build=${top_builddir:-.}
@@ -224,6 +224,33 @@ kill -KILL "$pid"
 wait "$pid" 2>/dev/null
 expect "a process that has ended" 1 "there is no process $pid" "$rill_stat" "$pid"
 
+# --- resets and faults ------------------------------------------------------------------------------
+
+# The process checks itself what fails, and that everything works again.
+for how in reset "fault reset_in_flight" "fault queue_overrun"; do
+    start reset
+    command=${how%% *}
+    point=${how#"$command"}
+    # shellcheck disable=SC2086
+    expect "$how under traffic" 0 '' "$rillctl" "$command" "$pid-0" $point
+    until grep -q works "$scratch/ready"; do
+        kill -0 "$pid" 2>/dev/null || { complain "$how: the process has ended"; break; }
+        sleep 0.02
+    done
+    holds 'd["counters"]["rx_packets"] > 0'
+done
+kill -STOP "$pid"
+expect "a reset of a stopped process" 1 'does not answer' "$rillctl" reset "$pid-0"
+kill -CONT "$pid"
+expect "and when it goes on" 0 '' "$rillctl" reset "$pid-0"
+expect "a reset of a process that sleeps" 0 '' "$rillctl" reset "$idle-1"
+expect "which answers" 0 '^usage' "$rillctl" show "$idle-1" usage
+expect "a reset needs one device" 1 "has 2 devices; name one" "$rillctl" reset "$pid"
+expect "a fault point that is none" 2 'POINT: ' "$rillctl" fault "$pid-0" thunder
+expect "a number that is none" 2 'POINT: ' "$rillctl" fault "$pid-0" admin_timeout often
+FI_RILL_OBSERVE=0 start idle
+expect "a reset of a process that exports nothing" 1 "exports none" "$rillctl" reset "$pid"
+
 # --- another user's -------------------------------------------------------------------------------
 
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
@@ -237,6 +264,8 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
         start idle setpriv --reuid=65534 --clear-groups env -u XDG_RUNTIME_DIR
         expect "another user's process" 1 "process $pid belongs to user nobody, and only" \
             other 65533 "$rillctl" show "$pid"
+        expect "a reset of it" 1 "process $pid belongs to user nobody, and only" \
+            other 65533 "$rillctl" reset "$pid"
         expect "its own user" 0 "^$pid-0 " other 65534 "$rillctl" list
         expect "root" 0 "^$pid-0 .* 65534 " "$rillctl" list
         expect "root: now" 0 '"notes":\[\]' "$rill_stat" --once --json "$pid"

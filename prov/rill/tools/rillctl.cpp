@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-// rillctl: looks at device types and at devices of running processes. man/rillctl.1.md.
+// rillctl: looks at device types and at devices of running processes, resets these and provokes their
+// faults. man/rillctl.1.md.
 #include "fi/device_files.hpp"
 #include "nic/config_dump.hpp"
 #include "nic/config_functions.hpp"
+#include "nic/function.hpp"
 #include "nic/shipped_types.hpp"
 #include "obs/snapshot.hpp"
 #include "running.hpp"
@@ -29,9 +31,13 @@ int usage() {
                "       rillctl show PROCESS [PART]\n"
                "       rillctl dump PROCESS\n"
                "       rillctl dump TYPE|FILE [VIRTUAL-FUNCTIONS]\n"
+               "       rillctl reset PROCESS\n"
+               "       rillctl fault PROCESS POINT [TIMES]\n"
                "PROCESS: a process number, or one of its devices as `rillctl list` names it\n"
                "PART: usage, counters, placement, functions, registers, queue_pairs, resources,\n"
-               "      regions, contexts or paths; all of them if none is named\n",
+               "      regions, contexts or paths; all of them if none is named\n"
+               "POINT: reset_in_flight, admin_timeout, resource_exhaustion, queue_overrun or\n"
+               "       stuck_interrupt\n",
                stderr);
     return 2;
 }
@@ -39,6 +45,13 @@ int usage() {
 int fail(const std::string& why) {
     std::fprintf(stderr, "rillctl: %s\n", why.c_str());
     return 1;
+}
+
+template <class T>
+bool whole_number(std::string_view text, T& value) {
+    const char* end = text.data() + text.size();
+    const auto [rest, failure] = std::from_chars(text.data(), end, value);
+    return failure == std::errc() && rest == end;
 }
 
 struct NoEffects : nic::FunctionEffects {
@@ -129,12 +142,19 @@ int show(std::string_view process, std::string_view part) {
         });
 }
 
+// A process whose devices are all meant must have one only: which is no guess to be made here.
+bool find_one(std::string_view process, std::vector<obs::ExportReader>& out, std::string& error) {
+    if (!find_running(process, out, error)) return false;
+    if (out.size() == 1) return true;
+    error = "process " + std::string(process) + " has " + std::to_string(out.size()) +
+            " devices; name one, such as " + out[0].name();
+    return false;
+}
+
 int dump_running(std::string_view process) {
     std::vector<obs::ExportReader> devices;
     std::string error;
-    if (find_running(process, devices, error) && devices.size() > 1)
-        return fail("process " + std::string(process) + " has " + std::to_string(devices.size()) +
-                    " devices; name one, such as " + devices[0].name());
+    if (!find_one(process, devices, error)) return fail(error);
     return with_each(
         process, [](const obs::ExportReader&, const obs::ExportReader::Tables& tables) {
             std::string out;
@@ -145,11 +165,25 @@ int dump_running(std::string_view process) {
         });
 }
 
+int act(std::string_view process, obs::Command what) {
+    std::vector<obs::ExportReader> devices;
+    std::string error;
+    if (!find_one(process, devices, error) || !command(devices[0], what, error)) return fail(error);
+    return 0;
+}
+
+int fault(std::string_view process, std::string_view point, std::string_view number) {
+    const auto* const at =
+        std::find(std::begin(nic::kFaultPointNames), std::end(nic::kFaultPointNames), point);
+    uint32_t times = 0;
+    if (at == std::end(nic::kFaultPointNames) || !whole_number(number, times)) return usage();
+    const auto which = static_cast<uint8_t>(at - std::begin(nic::kFaultPointNames));
+    return act(process, {0, obs::CommandKind::fault, which, times});
+}
+
 int dump_type(const std::string& word, std::string_view number) {
     uint16_t virtual_functions = 0;
-    const char* end = number.data() + number.size();
-    const auto [rest, failure] = std::from_chars(number.data(), end, virtual_functions);
-    if (failure != std::errc() || rest != end) return usage();
+    if (!whole_number(number, virtual_functions)) return usage();
     nic::DeviceType type;
     std::string error;
     if (!fi::find_device_type(word, type, error)) return fail(error);
@@ -182,6 +216,10 @@ int run(std::span<char*> words) {
         return dump_running(words[2]);
     if (command == "dump" && (words.size() == 3 || words.size() == 4))
         return dump_type(words[2], words.size() == 4 ? words[3] : "0");
+    if (command == "reset" && words.size() == 3 && names_process(words[2]))
+        return act(words[2], {0, obs::CommandKind::reset, 0, 0});
+    if (command == "fault" && (words.size() == 4 || words.size() == 5) && names_process(words[2]))
+        return fault(words[2], words[3], words.size() == 5 ? words[4] : "1");
     return usage();
 }
 

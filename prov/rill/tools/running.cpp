@@ -120,4 +120,28 @@ bool look(obs::ExportReader& device, obs::ExportReader::Tables& out, std::string
     return true;
 }
 
+bool command(obs::ExportReader& device, obs::Command what, std::string& error) {
+    const std::string process = "process " + std::to_string(device.header().pid);
+    const Instant until = link::monotonic_now() + kAnswerWithin;
+    Status status = device.give(what);
+    for (; status == Status::busy && link::monotonic_now() < until; status = device.give(what))
+        nanosleep(&kBetweenLooks, nullptr);
+    if (!is_ok(status)) {
+        error = process + (status == Status::busy ? " does not answer (is it stopped?)"
+                                                  : " may not be told to do anything");
+        return false;
+    }
+    while (!device.answered(what, status)) {
+        if (link::monotonic_now() > until && device.take_back(what)) {
+            error = process + (obs::may_live(device.process()) ? " does not answer (is it stopped?)"
+                                                               : " has ended");
+            return false;
+        }
+        nanosleep(&kBetweenLooks, nullptr);
+    }
+    if (is_ok(status)) return true;
+    error = process + ": the device does not come up; the process goes on trying";
+    return false;
+}
+
 } // namespace rill::tools

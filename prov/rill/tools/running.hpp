@@ -25,4 +25,8 @@ std::vector<obs::ExportReader> running_devices(std::vector<std::string>& problem
 [[nodiscard]] bool look(obs::ExportReader& device, obs::ExportReader::Tables& out,
                         std::string& note, std::string& error);
 
+// Has the process do that to its device, and waits for it. False, with an error: it may not be asked,
+// does not answer, or the device did not come up.
+[[nodiscard]] bool command(obs::ExportReader& device, obs::Command what, std::string& error);
+
 } // namespace rill::tools

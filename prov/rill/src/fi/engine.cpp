@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
+#include <iterator>
 #include <sys/random.h>
 
 // There in programs that check for leaks.
@@ -96,8 +97,26 @@ void Engine::open_export(const Settings& settings) {
 
 // Readers ask seldom: the copy is made for them alone.
 void Engine::show(Instant now) {
-    if (exporter_ && exporter_->wanted()) [[unlikely]]
+    if (!exporter_) return;
+    if (exporter_->commanded()) [[unlikely]] {
+        const obs::Command command = exporter_->command();
+        exporter_->answer(command, carry_out(command, now));
+    }
+    if (exporter_->wanted()) [[unlikely]]
         publish(now);
+}
+
+Status Engine::carry_out(const obs::Command& command, Instant now) {
+    switch (command.kind) {
+    case obs::CommandKind::none: return Status::canceled;
+    case obs::CommandKind::reset: return module_->reset_device(now);
+    case obs::CommandKind::fault:
+        if (command.point >= std::size(nic::kFaultPointNames)) return Status::invalid;
+        card_->adapter().function(0)->inject(static_cast<nic::FaultPoint>(command.point),
+                                             command.times);
+        return Status::ok;
+    }
+    return Status::invalid; // the word is a reader's
 }
 
 void Engine::publish(Instant now) {

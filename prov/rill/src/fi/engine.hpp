@@ -88,6 +88,7 @@ private:
     wire::Link& outer_link();
     void open_export(const Settings& settings);
     void show(Instant now);
+    Status carry_out(const obs::Command& command, Instant now);
     void publish(Instant now);
     [[nodiscard]] int open_link(const Settings& settings, uint8_t code_point);
     void leave();

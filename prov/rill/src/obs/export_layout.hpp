@@ -4,7 +4,7 @@
 // What a process lays into shared memory about one device, for other processes to read. One file:
 //
 //   page 0        Header      once, before the magic is there
-//   page 1        Control     by readers
+//   page 1        Control     by readers; the answer in it by the owner of the device
 //   page 2        counters    by the owner of the device, where it counts
 //   page 3        names of the counters, kNameBytes each
 //   from page 4   Snapshot    when a reader asked: header, then tables
@@ -18,7 +18,7 @@
 
 namespace rill::obs {
 
-inline constexpr uint32_t kLayoutVersion = 1;
+inline constexpr uint32_t kLayoutVersion = 2;
 inline constexpr char kMagic[8] = {'r', 'i', 'l', 'l', 'o', 'b', 's', '\n'};
 
 inline constexpr size_t kExportPage = 4096;
@@ -48,9 +48,28 @@ struct Header {
     AddressWords address; // where it receives data
 };
 
+// What a reader has the owner do to its device.
+enum class CommandKind : uint8_t {
+    none = 0, // taken back, but to be answered: it may have been seen
+    reset = 1,
+    fault = 2, // provoke one
+};
+struct alignas(8) Command { // one word: nobody sees half of one
+    uint16_t number;        // the one after the last answer's: it is to be carried out
+    CommandKind kind;
+    uint8_t point;  // fault: nic::FaultPoint
+    uint32_t times; // fault: how often
+};
+struct alignas(8) CommandAnswer {
+    uint32_t number; // of the command that was carried out last
+    uint32_t status; // Status
+};
+
 // Written by readers, of the same user; the owner of the device looks when it passes.
 struct Control {
     uint32_t wanted; // another value than before: a snapshot, please
+    Command command; // taken once the one before is answered
+    CommandAnswer answer;
 };
 
 // A sequence lock: odd while the rest is being written.
@@ -146,6 +165,7 @@ struct PathEntry {
 template <class T>
 inline constexpr bool kMayExport = std::is_trivially_copyable_v<T> && sizeof(T) % 8 == 0;
 static_assert(kMayExport<Header> && sizeof(Header) == 168 && sizeof(Header) <= kExportPage);
+static_assert(sizeof(Command) == 8 && sizeof(CommandAnswer) == 8 && sizeof(Control) == 24);
 static_assert(kMayExport<SnapshotHead> && sizeof(SnapshotHead) == 32);
 static_assert(kMayExport<TableHead> && sizeof(TableHead) == 16);
 static_assert(kMayExport<DeviceEntry> && sizeof(DeviceEntry) == 96);

@@ -92,17 +92,64 @@ std::vector<std::pair<std::string, uint64_t>> ExportReader::counters() const {
     return all;
 }
 
-uint64_t ExportReader::request() {
-    SnapshotHead head;
-    if (!read_at(kSnapshotAt, &head, sizeof head)) return 0;
+// False: the file is read-only to us.
+template <class F>
+bool ExportReader::with_control(F&& f) const {
     void* at = mmap(nullptr, kExportPage, PROT_READ | PROT_WRITE, MAP_SHARED, file_.get(),
                     static_cast<off_t>(kControlAt));
-    if (at == MAP_FAILED) return 0;
-    std::atomic_ref<uint32_t>(static_cast<Control*>(at)->wanted).fetch_add(1);
+    if (at == MAP_FAILED) return false;
+    f(*static_cast<Control*>(at));
     munmap(at, kExportPage);
+    return true;
+}
+
+void ExportReader::ring() const {
     const Fd bell(::open((path_ + kBellSuffix).c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
     if (bell) [[maybe_unused]]
         const ssize_t rung = write(bell.get(), "", 1);
+}
+
+Status ExportReader::give(Command& command) {
+    Status status = Status::bad_access;
+    with_control([&](Control& control) {
+        std::atomic_ref<Command> word(control.command);
+        Command before = word.load();
+        const uint32_t last = std::atomic_ref<CommandAnswer>(control.answer).load().number;
+        command.number = static_cast<uint16_t>(before.number + 1);
+        const bool idle = before.number == last && word.compare_exchange_strong(before, command);
+        status = idle ? Status::ok : Status::busy;
+    });
+    if (is_ok(status)) ring();
+    return status;
+}
+
+bool ExportReader::answered(const Command& command, Status& status) const {
+    CommandAnswer answer{};
+    with_control([&](Control& control) {
+        answer = std::atomic_ref<CommandAnswer>(control.answer).load(std::memory_order_acquire);
+    });
+    if (answer.number != command.number) return false;
+    status = static_cast<Status>(answer.status);
+    return true;
+}
+
+bool ExportReader::take_back(const Command& command) {
+    bool taken = false;
+    with_control([&](Control& control) {
+        Command given = command;
+        const Command none{.number = command.number, .kind = CommandKind::none};
+        taken = std::atomic_ref<Command>(control.command).compare_exchange_strong(given, none);
+    });
+    return taken;
+}
+
+uint64_t ExportReader::request() {
+    SnapshotHead head;
+    if (!read_at(kSnapshotAt, &head, sizeof head)) return 0;
+    if (!with_control(
+            [](Control& control) { std::atomic_ref<uint32_t>(control.wanted).fetch_add(1); }))
+        return 0;
+    ring();
     // One that is being written now may have looked before we asked.
     return head.sequence + (head.sequence % 2 ? 3 : 2);
 }

@@ -4,6 +4,7 @@
 #include "obs/export_layout.hpp"
 #include "obs/process.hpp"
 #include "util/fd.hpp"
+#include "util/status.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -33,6 +34,13 @@ public:
     // Asks for a snapshot. Its sequence number will be at least what is returned; 0: nobody can be
     // asked (the file is read-only to us).
     uint64_t request();
+    // Has the device's owner do something; `command.number` becomes what answered() takes. busy:
+    // another reader's command is not answered yet. bad_access: the file is read-only to us.
+    [[nodiscard]] Status give(Command& command);
+    // True when it has been carried out, with what became of it.
+    bool answered(const Command& command, Status& status) const;
+    // Takes back a command that is not answered. False: it just was.
+    bool take_back(const Command& command);
     struct Tables {
         uint64_t sequence = 0; // even; 0: none was ever written
         int64_t at_ns = 0;     // CLOCK_MONOTONIC
@@ -44,6 +52,9 @@ public:
 
 private:
     bool read_at(size_t at, void* to, size_t bytes) const;
+    template <class F>
+    bool with_control(F&& f) const;
+    void ring() const;
 
     std::string path_, name_;
     Fd file_;

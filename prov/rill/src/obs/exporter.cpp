@@ -151,6 +151,12 @@ void Exporter::publish(Instant now) {
     sequence.store(before + 2, std::memory_order_release);
 }
 
+void Exporter::answer(const Command& command, Status status) {
+    commands_answered_ = command.number;
+    std::atomic_ref<CommandAnswer>(control_->answer)
+        .store({command.number, static_cast<uint32_t>(status)}, std::memory_order_release);
+}
+
 void Exporter::clear_bell() {
     char bytes[256];
     while (read(bell_.get(), bytes, sizeof bytes) == static_cast<ssize_t>(sizeof bytes))

@@ -5,6 +5,7 @@
 #include "obs/export_layout.hpp"
 #include "obs/snapshot.hpp"
 #include "util/fd.hpp"
+#include "util/status.hpp"
 #include "util/time.hpp"
 
 #include <atomic>
@@ -49,6 +50,12 @@ public:
         return std::atomic_ref<uint32_t>(control_->wanted).load(std::memory_order_relaxed) !=
                answered_;
     }
+    // Whether a reader wants something done that was not answered yet, and what.
+    bool commanded() const { return command().number != commands_answered_; }
+    Command command() const {
+        return std::atomic_ref<Command>(control_->command).load(std::memory_order_acquire);
+    }
+    void answer(const Command& command, Status status);
     // Where the tables are gathered.
     Snapshot& fresh_snapshot() {
         snapshot_.clear();
@@ -73,6 +80,7 @@ private:
     Counters* counters_ = nullptr;
     std::span<std::byte> area_; // from kSnapshotAt on
     uint32_t answered_ = 0;
+    uint16_t commands_answered_ = 0;
     Snapshot snapshot_;
 };
 
