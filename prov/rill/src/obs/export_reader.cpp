@@ -137,7 +137,7 @@ bool ExportReader::take_back(const Command& command) {
     bool taken = false;
     with_control([&](Control& control) {
         Command given = command;
-        const Command none{.number = command.number, .kind = CommandKind::none};
+        const Command none{command.number, CommandKind::none, 0, 0};
         taken = std::atomic_ref<Command>(control.command).compare_exchange_strong(given, none);
     });
     return taken;
