@@ -113,6 +113,11 @@ functional_libs = %D%/libharness.la $(FABRIC_LIBS) -lpthread
 %C%_waits_tap_SOURCES = %D%/waits.cpp
 %C%_waits_tap_LDADD = $(functional_libs)
 
+# By hand: it moves 13 GiB, which on a loaded machine outlasts any watchdog.
+check_PROGRAMS += %D%/large.tap
+%C%_large_tap_SOURCES = %D%/large.cpp %D%/remote_cases.hpp
+%C%_large_tap_LDADD = $(functional_libs)
+
 # The public header, as a C program takes it.
 check_PROGRAMS += %D%/device_header
 TESTS += %D%/device_header
