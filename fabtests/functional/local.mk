@@ -95,7 +95,11 @@ functional_libs = %D%/libharness.la $(FABRIC_LIBS) -lpthread
 %C%_options_tap_SOURCES = %D%/options.cpp
 %C%_options_tap_LDADD = $(functional_libs)
 
-%C%_refusals_tap_SOURCES = %D%/refusals.cpp
+%C%_refusals_tap_SOURCES = \
+	%D%/refusal_cases.hpp \
+	%D%/refusals.cpp \
+	%D%/refusals_remote.cpp \
+	%D%/remote_cases.hpp
 %C%_refusals_tap_LDADD = $(functional_libs)
 
 %C%_shared_contexts_tap_SOURCES = %D%/shared_contexts.cpp

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 //
 // Every operation against everything that it may be called with wrongly, and the code that it
-// answers with.
-#include "harness.hpp"
+// answers with. RMA and atomic operations are in refusals_remote.cpp.
+#include "refusal_cases.hpp"
 
 using namespace functional;
 
 namespace {
-
-constexpr uint64_t unknown_flag = 1ull << 62;
 
 struct Operation {
     const char* name;
@@ -62,14 +60,6 @@ ssize_t call(const Side& side, const Operation& one, const Transfer& what) {
     while ((ret = one.sends ? send(side, what) : receive(side, what)) == -FI_EAGAIN) {
     }
     return ret;
-}
-
-// Nothing that was refused may report anything later.
-void stays_silent(Side& side) {
-    for (int pass = 0; pass < 200; ++pass) {
-        side.poll();
-    }
-    check(side.tx.empty() && side.rx.empty(), "what was refused reports nothing");
 }
 
 using Make = std::function<void(Ground&, const Operation&)>;
@@ -282,6 +272,13 @@ void cancelling() {
 
 } // namespace
 
+void functional::stays_silent(Side& side) {
+    for (int pass = 0; pass < 200; ++pass) {
+        side.poll();
+    }
+    check(side.tx.empty() && side.rx.empty(), "what was refused reports nothing");
+}
+
 int main(int argc, char** argv) {
     std::vector<Case> cases = {
         {"unknown flags", unknown_flags},
@@ -296,6 +293,7 @@ int main(int argc, char** argv) {
         {"queues", queues},
         {"cancelling", cancelling},
     };
+    add_remote_refusal_cases(cases);
     for (Case& one : cases) {
         one.run = [run = std::move(one.run)] {
             only_rill("the codes are its own promise");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #include "tap.hpp"
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -24,8 +25,9 @@ constexpr int hung_status = 78;
 
 std::string provider_name = "rill";
 const char* case_name = "";
-const char* volatile waiting_for = "";
-int first_refused_close = 0;
+// Of whichever thread said it last.
+std::atomic<const char*> waiting_for = "";
+std::atomic<int> first_refused_close = 0;
 // Generous: sanitizers, impairment and a busy machine share it, and only a hang reaches it.
 unsigned timeout_s = 180;
 
@@ -176,13 +178,12 @@ void diag(const std::string& line) {
 }
 
 void now_waiting_for(const char* what) {
-    waiting_for = what;
+    waiting_for.store(what, std::memory_order_relaxed);
 }
 
 void note_close(int ret) {
-    if (ret != 0 && first_refused_close == 0) {
-        first_refused_close = ret;
-    }
+    int none = 0;
+    first_refused_close.compare_exchange_strong(none, ret);
 }
 
 const std::string& provider() {
