@@ -170,8 +170,14 @@ void matrix(AtomicForm kind, Form3 form, uint64_t flags) {
                                target.key, flags,    &context};
                 pair.post([&] { return post(ep, a); });
                 const Bytes want = atomic_reference(op, type, before, operand, compare);
-                if (form == Form3::inject) {
+                if (form == Form3::inject || (flags & FI_INJECT)) {
                     std::fill(operand.begin(), operand.end(), 0);
+                }
+                // A result is there when the operation is over, whatever the level.
+                const bool in_advance = form == Form3::inject ||
+                                        (kind == AtomicForm::base && (flags & FI_INJECT_COMPLETE));
+                Op look_context;
+                if (in_advance) {
                     // A fetch after it, which the order of atomics puts behind it.
                     const Atomic look{AtomicForm::fetch,
                                       Form3::plain,
@@ -185,15 +191,18 @@ void matrix(AtomicForm kind, Form3 form, uint64_t flags) {
                                       target.address + 64,
                                       target.key,
                                       0,
-                                      &context};
+                                      &look_context};
                     pair.post([&] { return post(ep, look); });
                 }
-                const Completion over = pair.sent(0);
-                check_same(over.context, &context, "context");
                 if (form != Form3::inject) {
+                    const Completion over = pair.sent(0);
+                    check_same(over.context, &context, "context");
                     const uint64_t direction = kind == AtomicForm::base ? FI_WRITE : FI_READ;
                     check_eq(over.flags & (FI_ATOMIC | FI_RMA | FI_READ | FI_WRITE),
                              FI_ATOMIC | direction, "flags");
+                }
+                if (in_advance) {
+                    check_same(pair.sent(0).context, &look_context, "context of the fetch");
                 }
                 const std::string what = "operation " + std::to_string(op) + " on " +
                                          std::to_string(count) + " of type " + std::to_string(type);
@@ -421,6 +430,11 @@ void bad_calls() {
 
 int main(int argc, char** argv) {
     std::vector<Case> cases;
+    constexpr std::pair<const char*, uint64_t> levels[] = {
+        {"inject complete", FI_INJECT_COMPLETE},
+        {"transmit complete", FI_TRANSMIT_COMPLETE},
+        {"delivery complete", FI_DELIVERY_COMPLETE},
+    };
     for (const auto& [kind, kind_name] :
          {std::pair{AtomicForm::base, "base"}, std::pair{AtomicForm::fetch, "fetch"},
           std::pair{AtomicForm::compare, "compare"}}) {
@@ -431,9 +445,14 @@ int main(int argc, char** argv) {
             cases.push_back({std::string(kind_name) + ", " + name_of(form),
                              [=, kind = kind] { matrix(kind, form, 0); }});
         }
-        cases.push_back({std::string(kind_name) + ", msg, delivery complete",
-                         [=, kind = kind] { matrix(kind, Form3::message, FI_DELIVERY_COMPLETE); }});
+        for (const auto& [level_name, level] : levels) {
+            cases.push_back(
+                {std::string(kind_name) + ", msg, " + level_name,
+                 [=, kind = kind, level = level] { matrix(kind, Form3::message, level); }});
+        }
     }
+    cases.push_back(
+        {"base, msg, FI_INJECT", [] { matrix(AtomicForm::base, Form3::message, FI_INJECT); }});
     cases.push_back({"query", query});
     cases.push_back({"counted once", [] { counted_once(2000); }});
     cases.push_back({"in order", in_order});

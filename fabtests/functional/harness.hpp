@@ -220,6 +220,12 @@ Transfer transfer(Kind kind, Bytes& buffer, fi_addr_t peer, void* context, uint6
 ssize_t send(const Side& side, const Transfer& what);
 ssize_t receive(const Side& side, const Transfer& what);
 
+// Sizes around the borders of the protocol, where packets of `bytes_per_packet` are asked for. What
+// fits into one packet or one train depends on headers: near them every size is among these.
+constexpr size_t bytes_per_packet = 8928;
+void ask_for_small_packets(); // before the first domain of a case is opened
+std::vector<size_t> sizes_at_borders();
+
 void fill(Bytes& buffer, uint32_t seed);
 void check_filled(const uint8_t* bytes, size_t size, uint32_t seed, Where where = here());
 // Cuts the buffer into `pieces` of uneven length, some of them empty when it is short.

@@ -93,14 +93,28 @@ void move(Pair& pair, const Plan& plan, uint32_t seed) {
     check(pair.a().tx.empty() && pair.b().rx.empty(), "no completion too many");
 }
 
-void every_size(Kind kind, Form form) {
+// `flags`: of the msg form, in pieces.
+void every_size(Kind kind, Form form, uint64_t flags = 0) {
     Pair pair;
     uint32_t seed = 1;
     for (const size_t size : sizes(pair.a())) {
-        if (is_inject(form) && size > pair.a().info->tx_attr->inject_size) {
+        if ((is_inject(form) || (flags & FI_INJECT)) &&
+            size > pair.a().info->tx_attr->inject_size) {
             continue;
         }
-        move(pair, {kind, form, size}, ++seed);
+        Plan plan{kind, form, size};
+        plan.flags = flags;
+        plan.pieces = flags ? 1 + seed % 4 : 1;
+        move(pair, plan, ++seed);
+    }
+}
+
+void borders(Kind kind) {
+    ask_for_small_packets();
+    Pair pair;
+    uint32_t seed = 1;
+    for (const size_t size : sizes_at_borders()) {
+        move(pair, {kind, Form::plain, size}, ++seed);
     }
 }
 
@@ -476,6 +490,12 @@ void injected_before_leaving() {
 
 int main(int argc, char** argv) {
     std::vector<Case> cases;
+    constexpr std::pair<const char*, uint64_t> levels[] = {
+        {"FI_INJECT", FI_INJECT},
+        {"FI_INJECT_COMPLETE", FI_INJECT_COMPLETE},
+        {"FI_TRANSMIT_COMPLETE", FI_TRANSMIT_COMPLETE},
+        {"FI_DELIVERY_COMPLETE", FI_DELIVERY_COMPLETE},
+    };
     for (const Kind kind : kinds) {
         const std::string prefix = std::string(name_of(kind)) + ": ";
         const auto add = [&](const std::string& name, std::function<void()> run) {
@@ -484,6 +504,11 @@ int main(int argc, char** argv) {
         for (const Form form : forms) {
             add(std::string(name_of(form)) + ", every size", [=] { every_size(kind, form); });
         }
+        for (const auto& [name, flags] : levels) {
+            add(std::string("msg, ") + name + ", every size",
+                [kind, flags = flags] { every_size(kind, Form::message, flags | FI_COMPLETION); });
+        }
+        add("borders of packets and trains", [=] { borders(kind); });
         add("every size, unexpected", [=] { every_size_unexpected(kind); });
         add("every iov count, vector", [=] { every_iov_count(kind, Form::vector); });
         add("every iov count, msg", [=] { every_iov_count(kind, Form::message); });

@@ -14,8 +14,13 @@ enum class Way { write, read };
 struct Variant {
     Way way;
     Form form;
-    uint64_t level; // completion flag of the msg form
+    uint64_t level; // completion flag of the msg form, or FI_INJECT
 };
+
+// Over before it has arrived.
+bool in_advance(const Variant& v) {
+    return is_inject(v.form) || v.level == FI_INJECT || v.level == FI_INJECT_COMPLETE;
+}
 
 const char* name_of_level(uint64_t level) {
     switch (level) {
@@ -111,16 +116,17 @@ void transfer_one(Pair& pair, const Variant& v, size_t size, uint32_t seed) {
         t.iov = split(local, 1 + seed % 5);
     }
     pair.post([&] { return post(pair.a().ep.get(), v, t); });
-    if (is_inject(v.form)) {
+    if (is_inject(v.form) || v.level == FI_INJECT) {
         std::fill(local.begin(), local.end(), 0); // it was copied
-    } else {
+    }
+    if (!is_inject(v.form)) {
         check_completion(pair.sent(0), v, &op);
     }
     if (carries_data(v.form)) {
         const Completion told = pair.received(1);
         check_eq(told.flags, FI_RMA | FI_REMOTE_WRITE | FI_REMOTE_CQ_DATA, "flags at the target");
         check_eq(told.data, t.data, "data at the target");
-    } else if (write && (is_inject(v.form) || v.level == FI_INJECT_COMPLETE)) {
+    } else if (write && in_advance(v)) {
         const uint8_t* last = remote.data() + margin + size - 1;
         pair.until("a write that was complete in advance to arrive", [&] {
             return size == 0 || *static_cast<volatile const uint8_t*>(last) != 0xee ||
@@ -136,7 +142,7 @@ void transfer_one(Pair& pair, const Variant& v, size_t size, uint32_t seed) {
 
 void transfers(Variant v) {
     Pair pair(remote_config());
-    const bool inject = is_inject(v.form);
+    const bool inject = is_inject(v.form) || v.level == FI_INJECT;
     const size_t limit = pair.a().info->tx_attr->inject_size;
     std::vector<size_t> sizes = {0, 1, 7, 8, 63, 64, limit - 1, limit};
     if (!inject) {
@@ -153,6 +159,15 @@ void transfers(Variant v) {
             continue; // nobody would notice
         }
         transfer_one(pair, v, size, seed++);
+    }
+}
+
+void borders(Way way) {
+    ask_for_small_packets();
+    Pair pair(remote_config());
+    uint32_t seed = 1;
+    for (const size_t size : sizes_at_borders()) {
+        transfer_one(pair, {way, Form::plain, 0}, size, seed++);
     }
 }
 
@@ -365,8 +380,12 @@ int main(int argc, char** argv) {
                              }});
         }
     }
+    cases.push_back({"write, msg, level default, FI_INJECT", [] {
+                         transfers({Way::write, Form::message, FI_INJECT});
+                     }});
     for (const Way way : {Way::write, Way::read}) {
         const std::string what = way == Way::write ? "write" : "read";
+        cases.push_back({what + ", borders of packets and trains", [=] { borders(way); }});
         cases.push_back({what + ", several ranges, short", [=] { several_ranges(way, 5); }});
         cases.push_back({what + ", several ranges, long", [=] { several_ranges(way, 100000); }});
         cases.push_back({what + ", region of pieces", [=] { region_of_pieces(way); }});

@@ -2,6 +2,8 @@
 #include "harness.hpp"
 
 #include <algorithm>
+#include <cstdlib>
+#include <string>
 
 namespace functional {
 
@@ -135,6 +137,27 @@ ssize_t receive(const Side& side, const Transfer& what) {
     return tagged ? fi_trecv(ep, one.iov_base, one.iov_len, nullptr, what.peer, what.tag,
                              what.ignore, what.context)
                   : fi_recv(ep, one.iov_base, one.iov_len, nullptr, what.peer, what.context);
+}
+
+void ask_for_small_packets() {
+    setenv("FI_RILL_MAX_PACKET", std::to_string(bytes_per_packet).c_str(), 1);
+}
+
+std::vector<size_t> sizes_at_borders() {
+    constexpr size_t headers_max = 128;
+    constexpr size_t packets_per_train = 65472 / bytes_per_packet; // what one sendmsg takes
+    std::vector<size_t> list;
+    for (const size_t packets : {size_t{1}, packets_per_train}) {
+        const size_t past = packets * bytes_per_packet + 2;
+        for (size_t size = packets * (bytes_per_packet - headers_max); size < past; ++size) {
+            list.push_back(size);
+        }
+    }
+    // Before the first credit, and without a grant.
+    for (const size_t border : {size_t{16} << 10, size_t{64} << 10}) {
+        list.insert(list.end(), {border - 1, border, border + 1});
+    }
+    return list;
 }
 
 void fill(Bytes& buffer, uint32_t seed) {
