@@ -191,10 +191,11 @@ ssize_t CompletionQueue::take(void* buf, size_t count, fi_addr_t* sources) {
 ssize_t CompletionQueue::read(void* buf, size_t count, fi_addr_t* sources) {
     Engine& engine = domain_->engine();
     if (!engine.is_ours()) return -FI_EOPBADSTATE;
+    Polling polling;
     const Owned own(engine);
     if (empty() || count == 0 || ++reads_without_pass_ >= kReadsPerPass) {
         reads_without_pass_ = 0;
-        engine.pass();
+        polling.pass(engine);
     }
     return take(buf, count, sources);
 }

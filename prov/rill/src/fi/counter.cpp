@@ -129,10 +129,11 @@ void Counter::add_trigger(uint64_t threshold, std::unique_ptr<Trigger> trigger) 
 uint64_t Counter::look(const uint64_t& value, uint64_t& seen) {
     Engine& engine = domain_->engine();
     if (!engine.is_ours()) return value;
+    Polling polling;
     const Owned own(engine);
     if (value == seen || ++reads_without_pass_ >= kReadsPerPass) {
         reads_without_pass_ = 0;
-        engine.pass();
+        polling.pass(engine);
     }
     return seen = value;
 }

@@ -178,7 +178,9 @@ bool Engine::pass(bool everywhere) {
         last_look_ = t;
         show(t);
     }
-    return module_->progress(t, look);
+    const bool moved = module_->progress(t, look);
+    idle_passes_ = moved || is_idle() ? 0 : idle_passes_ + 1;
+    return moved;
 }
 
 bool Engine::quiet_pass(Instant now) {

@@ -99,9 +99,10 @@ int PollSet::poll(void** contexts, int count) {
     Engine& engine = domain_->engine();
     if (!engine.is_ours()) return -FI_EOPBADSTATE;
     if (count < 0) return -FI_EINVAL;
+    Polling polling;
     const std::lock_guard lock(mutex_);
     const Owned own(engine);
-    engine.pass();
+    polling.pass(engine);
     int found = 0;
     for (Member& m : members_) {
         if (found == count) break;
