@@ -348,10 +348,10 @@ void trywait_of_several() {
     check_ret(fi_eq_write(opened, FI_NOTIFY, &entry, sizeof entry, 0), sizeof entry, "fi_eq_write");
     check_ret(try_all(), -FI_EAGAIN, "an event");
     check_ret(fi_eq_read(opened, &event, &entry, sizeof entry, 0), sizeof entry, "fi_eq_read");
-    Bytes buffer(10);
+    Bytes in(10), out(10);
     Op ops[2];
-    pair.post([&] { return receive(b, transfer(Kind::tagged, buffer, FI_ADDR_UNSPEC, &ops[0])); });
-    pair.post([&] { return send(pair.a(), transfer(Kind::tagged, buffer, pair.to_b(), &ops[1])); });
+    pair.post([&] { return receive(b, transfer(Kind::tagged, in, FI_ADDR_UNSPEC, &ops[0])); });
+    pair.post([&] { return send(pair.a(), transfer(Kind::tagged, out, pair.to_b(), &ops[1])); });
     now_waiting_for("fi_trywait to tell of the completion");
     while (try_all() == 0) {
         pair.a().poll();
