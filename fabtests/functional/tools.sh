@@ -33,7 +33,7 @@ complain() {
     status=1
 }
 
-# expect WHAT STATUS PATTERN COMMAND...: its exit status, and a pattern in what it prints.
+# expect WHAT STATUS PATTERN COMMAND...: its exit status, and a pattern in what it prints; none: nothing.
 expect() {
     local what=$1 wanted=$2 pattern=$3 found=0
     shift 3
@@ -41,7 +41,10 @@ expect() {
     if [ "$found" != "$wanted" ]; then
         complain "$what: exit status $found, not $wanted"
         cat "$scratch/out"
-    elif ! grep -qE -- "$pattern" "$scratch/out"; then
+    elif [ -z "$pattern" ] && [ -s "$scratch/out" ]; then
+        complain "$what: says something"
+        cat "$scratch/out"
+    elif [ -n "$pattern" ] && ! grep -qE -- "$pattern" "$scratch/out"; then
         complain "$what: no '$pattern' in"
         cat "$scratch/out"
     else

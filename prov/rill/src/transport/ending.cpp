@@ -133,6 +133,8 @@ void Transport::reset(Instant now) {
     });
     for (Context* context : all) // the first of a peer's takes the others along
         end(*context, Status::gone, now);
+    // A farewell may arrive after the opening that follows: it must not end that as well.
+    device_id_ = secrets_.device_id(++resets_);
 }
 
 void Transport::farewell_answered(Context& context) {

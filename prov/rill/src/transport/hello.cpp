@@ -20,8 +20,9 @@ uint64_t Secrets::draw(Use use, uint64_t number) const {
     return drawn ? drawn : 1; // 0 stands for "none" on the wire
 }
 
-wire::DeviceId Secrets::device_id() const {
-    uint64_t halves[2] = {draw(Use::device, 0), draw(Use::device, 1)};
+wire::DeviceId Secrets::device_id(uint32_t resets) const {
+    const uint64_t first = uint64_t{resets} * 2;
+    uint64_t halves[2] = {draw(Use::device, first), draw(Use::device, first + 1)};
     wire::DeviceId id;
     std::memcpy(id.data(), halves, sizeof halves);
     return id;

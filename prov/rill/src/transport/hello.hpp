@@ -17,7 +17,8 @@ class Secrets {
 public:
     explicit Secrets(const SipKey& key) : key_(key) {}
 
-    wire::DeviceId device_id() const;
+    // Of the device as it is after so many resets.
+    wire::DeviceId device_id(uint32_t resets) const;
     uint64_t token() { return draw(Use::token, ++drawn_); }
     Psn first_psn() { return Psn(static_cast<uint32_t>(draw(Use::psn, ++drawn_))); }
 

@@ -23,7 +23,7 @@ Transport::Transport(const Config& config, wire::Link& link, const SipKey& secre
     : config_(config),
       absence_(config.peer_timeout == Duration::zero() ? kAbsence : config.peer_timeout / 10),
       link_(link), client_(client), counters_(counters), secrets_(secret),
-      device_id_(secrets_.device_id()), contexts_(config.contexts_max), packets_(kPacketsMax),
+      device_id_(secrets_.device_id(0)), contexts_(config.contexts_max), packets_(kPacketsMax),
       credit_(link.receive_buffer_bytes()),
       ack_scratch_(sizeof(wire::AckBlock) + wire::kEchoesMax * sizeof(wire::Echo) +
                    wire::kAckWordsMax * 8 + sizeof(wire::AddressBlock) +

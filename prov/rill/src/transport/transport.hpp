@@ -308,6 +308,7 @@ private:
     Client& client_;
     obs::Counters& counters_;
     Secrets secrets_;
+    uint32_t resets_ = 0;
     wire::DeviceId device_id_;
 
     ContextTable contexts_;

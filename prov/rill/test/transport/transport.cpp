@@ -517,6 +517,17 @@ Test(transport, a_link_without_room_delays_and_loses_nothing) {
     cr_assert_gt(a.count(Counter::tx_again), 0u);
 }
 
+Test(transport, a_device_that_was_reset_is_another) {
+    Net net(1);
+    Node a(net, 1), b(net, 2);
+    a.send(a.to(2), 64);
+    cr_assert(run(net, {&a, &b}, [&] { return !a.transport->outstanding(); }));
+    const wire::DeviceId before = a.transport->device_id();
+    a.transport->reset(net.now);
+    cr_assert(a.transport->device_id() != before);
+    cr_assert(b.transport->device_id() != a.transport->device_id());
+}
+
 Test(transport, a_full_link_is_left_alone_until_it_may_have_room) {
     Net net(1);
     Node a(net, 1), b(net, 2);
