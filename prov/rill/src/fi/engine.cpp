@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
+#include <fstream>
 #include <iterator>
 #include <sys/random.h>
 
@@ -49,6 +50,33 @@ rdm::ModuleConfig module_config(const Settings& s, size_t send_depth) {
 
 void leave_behind(const void* object) {
     if (__lsan_ignore_object && object) __lsan_ignore_object(object);
+}
+
+// Linux's default: each device answers for the addresses of all.
+bool answers_for_others(const std::string& interface) {
+    for (const std::string& who : {std::string("all"), interface}) {
+        std::ifstream in("/proc/sys/net/ipv4/conf/" + who + "/arp_ignore");
+        int value = 0;
+        if (in >> value && value != 0) return false;
+    }
+    return true;
+}
+
+// Then the peers send what is for one of two devices in a network to the other, and a link stands
+// idle. Nothing that needs no privilege can change that.
+void warn_of_shared_network(const std::vector<link::Interface>& interfaces) {
+    for (auto a = interfaces.begin(); a != interfaces.end(); ++a)
+        for (auto b = std::next(a); b != interfaces.end(); ++b) {
+            if (a->address.family != wire::Family::ip4 || network_name(*a) != network_name(*b) ||
+                !answers_for_others(a->name))
+                continue;
+            warn(FI_LOG_DOMAIN,
+                 a->name + " and " + b->name +
+                     " are in one network, and either answers for the "
+                     "other's address, so that peers leave links unused: sysctl -w "
+                     "net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2");
+            return;
+        }
 }
 
 } // namespace
@@ -125,6 +153,7 @@ void Engine::publish(Instant now) {
 }
 
 int Engine::open_link(const Settings& settings, uint8_t code_point) {
+    warn_of_shared_network(interfaces_);
     link::UdpConfig config;
     config.ports = settings.ports;
     ports_ = link::to_string(settings.ports);
