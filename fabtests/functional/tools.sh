@@ -52,6 +52,12 @@ expect() {
     fi
 }
 
+# stop PID: and wait until all its threads have stopped.
+stop() {
+    kill -STOP "$1"
+    while grep -L '^State:.T' /proc/"$1"/task/*/status | grep -q .; do sleep 0.02; done
+}
+
 # start MODE [PREFIX...]: an observed process, whose pid is then in `pid`.
 start() {
     local mode=$1
@@ -130,7 +136,7 @@ holds 'devices[1]["placement"]["direct_bytes"] + devices[1]["placement"]["indire
 holds 'd["placement"]["direct_share"] is None'
 holds 'd["resources"][0]["bytes"] == 4096 and d["usage"]["bar2_free"] == (16 << 20) - 2 * 4096'
 expect "a view" 0 'direct share' "$rill_stat" --once "$pid"
-kill -STOP "$pid"
+stop "$pid"
 expect "a stopped process" 0 'does not answer' "$rill_stat" --once "$pid"
 kill -CONT "$pid"
 for n in 1 2 3 4 5; do
@@ -242,7 +248,7 @@ for how in reset "fault reset_in_flight" "fault queue_overrun"; do
     done
     holds 'd["counters"]["rx_packets"] > 0'
 done
-kill -STOP "$pid"
+stop "$pid"
 expect "a reset of a stopped process" 1 'does not answer' "$rillctl" reset "$pid-0"
 kill -CONT "$pid"
 expect "and when it goes on" 0 '' "$rillctl" reset "$pid-0"
