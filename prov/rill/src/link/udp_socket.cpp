@@ -57,11 +57,10 @@ void put_control(cmsghdr* control, int level, int type, T value) {
     std::memcpy(CMSG_DATA(control), &value, sizeof value);
 }
 
-// System calls without libc's cancellation point, which costs a program with threads two atomic
-// exchanges a call; nothing here blocks, so nothing here needs to be cancelled.
-template <class... Arguments>
-long call(long number, Arguments... arguments) {
-    return syscall(number, arguments...);
+// sendmsg and recvmsg without libc's cancellation point, which costs a program with threads two
+// atomic exchanges a call; nothing here blocks, so nothing here needs to be cancelled.
+long call(long number, int fd, msghdr* message, int flags) {
+    return syscall(number, fd, message, flags);
 }
 
 Status bind_status(int error) {
@@ -232,18 +231,12 @@ bool UdpSocket::connect(const Address& to) {
 
 int UdpSocket::send(const Address& to, const iovec* iov, size_t iovs, size_t segment_bytes) {
     SocketAddress name;
-    const socklen_t name_bytes = connected_ ? 0 : to_sockaddr(to, name);
-    void* const address = connected_ ? nullptr : &name;
-    // The kernel reads no header and no list: 40 ns of 64 bytes one way.
-    if (iovs == 1 && segment_bytes == 0)
-        return call(SYS_sendto, fd_, iov->iov_base, iov->iov_len, MSG_NOSIGNAL, address,
-                    name_bytes) >= 0
-                   ? 0
-                   : errno;
     alignas(cmsghdr) std::byte control[CMSG_SPACE(sizeof(uint16_t))];
     msghdr message{};
-    message.msg_name = address;
-    message.msg_namelen = name_bytes;
+    if (!connected_) {
+        message.msg_name = &name;
+        message.msg_namelen = to_sockaddr(to, name);
+    }
     message.msg_iov = const_cast<iovec*>(iov);
     message.msg_iovlen = iovs;
     if (segment_bytes != 0) {
