@@ -79,8 +79,12 @@ private:
     void size_receive_buffer(size_t wanted_bytes);
     void refuse_everything();
     void read_controls(const msghdr& message, wire::RxTrain& out);
+    void ask_for_marks(bool wanted);
+    void note_size(size_t bytes);
 
     int fd_ = -1;
+    bool marks_ = true;         // congestion marks come with the packets
+    uint32_t small_in_row_ = 0; // packets while they do
     bool connected_ = false;
     uint32_t drops_seen_ = 0; // SO_RXQ_OVFL as of the last packet: 32 bits that wrap
     uint32_t drops_taken_ = 0;

@@ -273,6 +273,28 @@ Test(udp_link, marks_arrive_over_ip6) {
     cr_assert(got[0].marked);
 }
 
+// As they cost time.
+Test(udp_link, many_small_packets_come_without_marks) {
+    Rig a, b;
+    const int ce = 3;
+    cr_assert_eq(setsockopt(a->descriptors()[0], IPPROTO_IP, IP_TOS, &ce, sizeof ce), 0);
+    const auto marked = [&](size_t bytes) {
+        Train t(b->data_address(), bytes, bytes);
+        t.tx.from_data_port = true; // whose code point it is
+        cr_assert(is_ok(a->send(t.tx)));
+        const std::vector<Packet> got = take(*b.link);
+        t.is(got);
+        return got[0].marked;
+    };
+    size_t small = 0;
+    while (marked(100) && small < 5000)
+        ++small;
+    cr_assert(small > 0 && small < 5000, "%zu were marked", small);
+    (void)marked(5000); // large ones call them back
+    cr_assert(marked(5000));
+    cr_assert(marked(100));
+}
+
 Test(udp_link, an_endpoints_port_receives_when_all_are_polled) {
     Rig a, b;
     Address p1, p2 = b->data_address().with_port(0);
