@@ -6,6 +6,7 @@ rill_core_sources += \
 	%D%/interfaces.cpp %D%/interfaces.hpp \
 	%D%/log.hpp \
 	%D%/nic_links.cpp %D%/nic_links.hpp \
+	%D%/receive_buffers.hpp \
 	%D%/route.cpp %D%/route.hpp \
 	%D%/shm/channel.cpp %D%/shm/channel.hpp \
 	%D%/shm/rendezvous.cpp %D%/shm/rendezvous.hpp \

@@ -99,15 +99,12 @@ private:
 } // namespace
 
 UdpLink::UdpLink(const UdpConfig& config, obs::Counters& counters)
-    : config_(config), counters_(counters),
-      buffers_(static_cast<std::byte*>(std::aligned_alloc(4096, kReceiveSlots * kSlotBytes)),
-               &std::free),
-      refusals_(kRefusals) {
-    if (!buffers_) throw std::bad_alloc();
+    : config_(config), counters_(counters), buffers_(kReceiveSlots * kSlotBytes),
+      refusals_(kRefusals), loopback_(is_loopback(config.local)) {
     // An alias (eth0:1) is a label of an address, no device. Binding to the loopback would shut out
     // what a host sends to another of its own addresses.
     config_.interface.resize(std::min(config_.interface.find(':'), config_.interface.size()));
-    if (config_.interface == "lo" || is_loopback(config_.local)) config_.interface.clear();
+    if (config_.interface == "lo" || loopback_) config_.interface.clear();
 }
 
 UdpLink::~UdpLink() = default;
@@ -293,7 +290,7 @@ size_t UdpLink::receive_ports(std::span<RxTrain> out) {
 
 bool UdpLink::receive_on(PortId id, size_t slot, RxTrain& out) {
     UdpSocket& socket = ports_[id];
-    std::byte* buffer = buffers_.get() + slot * kSlotBytes;
+    std::byte* buffer = buffers_.at(slot * kSlotBytes);
     int error = socket.receive(buffer, kSlotBytes, out);
     // An error of an earlier send stands before the packets: it is taken, and the packets then.
     for (int tries = 0; error != 0 && !is_no_room(error) && tries < kSendTries; ++tries) {
@@ -302,6 +299,7 @@ bool UdpLink::receive_on(PortId id, size_t slot, RxTrain& out) {
     }
     if (error != 0) return false;
     out.port = id;
+    out.file = buffers_.file();
     drops_ += socket.take_drops();
     return true;
 }
@@ -400,7 +398,7 @@ size_t UdpLink::charge_bytes(size_t packet_bytes) const {
     else
         charge = packet_bytes + 896;
     // A network card's driver sets aside half a page for any packet, however short.
-    if (!is_loopback(config_.local)) charge = std::max<size_t>(charge, 2304);
+    if (!loopback_) charge = std::max<size_t>(charge, 2304);
     return charge;
 }
 

@@ -3,6 +3,7 @@
 
 #include "link/busy_peers.hpp"
 #include "link/log.hpp"
+#include "link/receive_buffers.hpp"
 #include "link/route.hpp"
 #include "link/udp_socket.hpp"
 #include "obs/counters.hpp"
@@ -90,8 +91,9 @@ private:
     std::vector<UdpSocket> entropy_; // path p > 0 is entropy_[p - 1]
     BusyPeers busy_;                 // path 0 to the busiest
     SocketConfig busy_config_;
-    std::unique_ptr<std::byte, decltype(&std::free)> buffers_; // kReceiveSlots of kSlotBytes
+    ReceiveBuffers buffers_; // kReceiveSlots of kSlotBytes
     Ring<wire::Address> refusals_;
+    bool loopback_; // every address here is of this host
     mutable RouteCache routes_;
     size_t next_port_ = 0;   // where the next look at the ports begins, so that none starves
     size_t next_errors_ = 0; // whose error queue is read next

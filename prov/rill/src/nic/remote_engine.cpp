@@ -182,9 +182,10 @@ void Device::tell_source(RemoteFlow& f) {
 
 void Device::settle_writes() {
     if (writes_.empty()) return;
-    if (!guarded_scatter(writes_.pieces)) {
+    const FileMemory* const file = transport_.arrived_in();
+    if (!guarded_scatter(writes_.pieces, file)) {
         for (size_t i = 0; i < writes_.pieces.size(); ++i) {
-            if (guarded_scatter(std::span(writes_.pieces).subspan(i, 1))) continue;
+            if (guarded_scatter(std::span(writes_.pieces).subspan(i, 1), file)) continue;
             counters_.add(Counter::remote_refused);
             RemoteFlow* f = remote_flows_.find(writes_.owners[i].flow);
             if (!f) continue;
@@ -208,7 +209,13 @@ void Device::defer_write(RemoteFlow& f, uint32_t msg_no, IovView region, uint64_
 
 Status Device::write_at_once(IovView region, uint64_t offset, std::span<const std::byte> payload) {
     settle_writes(); // those that came before
-    return guarded_scatter(region, offset, payload) ? Status::ok : Status::bad_address;
+    for_pieces(region, offset, payload.size(), [&](std::byte* at, size_t pos, size_t n) {
+        writes_.pieces.push_back({at, payload.data() + pos, n});
+        return true;
+    });
+    const bool written = guarded_scatter(writes_.pieces, transport_.arrived_in());
+    writes_.clear();
+    return written ? Status::ok : Status::bad_address;
 }
 
 void Device::on_write(transport::Context& from, wire::PortId port, const wire::RecordView& r) {

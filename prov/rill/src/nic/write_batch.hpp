@@ -16,7 +16,7 @@ struct WriteBatch {
         RemoteFlowTable::Handle flow;
         uint32_t msg_no = 0;
     };
-    static constexpr size_t kPiecesMax = 64; // as many as go into one call
+    static constexpr size_t kPiecesMax = 64;
 
     std::vector<GuardedPiece> pieces;
     std::vector<Owner> owners; // of the pieces

@@ -33,9 +33,9 @@ uint32_t Context::unscheduled_limit() const {
 // ---- sending --------------------------------------------------------------------------------
 
 // One huge packet in flight at a time would make sender and receiver take turns.
-size_t Context::packet_bytes(const wire::Link& link) const {
+size_t Context::packet_bytes(Charges& charges) const {
     size_t bytes = std::min<size_t>(packet_bytes_, peer_packet_max_);
-    while (credit_known_ && bytes > kPacketHalvedTo && 4 * link.charge_bytes(bytes) > credit_)
+    while (credit_known_ && bytes > kPacketHalvedTo && 4 * charges.of_full(bytes) > credit_)
         bytes = std::max(bytes / 2, kPacketHalvedTo);
     if (!credit_known_) bytes = std::min(bytes, std::max<size_t>(initial_window_, kPacketHalvedTo));
     return bytes;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #pragma once
 
+#include "transport/charges.hpp"
 #include "transport/congestion.hpp"
 #include "transport/deadlines.hpp"
 #include "transport/outgoing.hpp"
@@ -98,7 +99,7 @@ private:
     friend class Transport;
 
     // ---- sending ----
-    size_t packet_bytes(const wire::Link& link) const;
+    size_t packet_bytes(Charges& charges) const;
     bool may_send(const Path& path, size_t bytes, size_t charge) const;
     // The same for the first packet of a train, given what a full packet takes.
     bool may_send_train(const Path& path, size_t bytes, size_t charge) const;

@@ -41,7 +41,7 @@ wire::Hello Transport::hello(Context& context, Instant now) {
 
 uint32_t Transport::credit_for(const Context& context, Instant now) {
     size_t active = active_contexts(now) + (List<Context, ActiveTag>::contains(context) ? 0 : 1);
-    return credit_.share(active, link_.charge_bytes(context.packet_bytes_), now);
+    return credit_.share(active, charges_.of_full(context.packet_bytes_), now);
 }
 
 // ---- acknowledgements -----------------------------------------------------------------------

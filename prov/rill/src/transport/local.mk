@@ -1,5 +1,6 @@
 # Room transport: contexts between pairs of devices.
 rill_core_sources += \
+	%D%/charges.hpp \
 	%D%/choosing.cpp \
 	%D%/congestion.cpp %D%/congestion.hpp \
 	%D%/context.cpp %D%/context.hpp \

@@ -32,6 +32,7 @@ size_t Transport::receive_train(const wire::RxTrain& train, Instant now) {
     arrival.port = train.port;
     arrival.nic = train.nic;
     arrival.marked = train.congestion_marked;
+    arrival.file = train.file;
     size_t packets = 0;
     for (size_t at = 0; at < train.total_bytes; at += train.segment_bytes, ++packets) {
         settle();

@@ -75,7 +75,7 @@ Transport::Stop Transport::gather(Context& context, std::span<const std::byte> a
         // A packet filled without room for the acknowledgement goes without it.
         bool with_ack = first && !ack.empty() && bytes <= limit;
         if (first && !with_ack) bytes -= ack.size();
-        const PacketSize size{bytes, link_.charge_bytes(bytes)};
+        const PacketSize size{bytes, charges_.of(bytes)};
         if (!context.may_send(path, size.bytes, size.charge)) return Stop::blocked;
         if (first) {
             train_to_ = context.destination(*packet, path);
@@ -89,9 +89,9 @@ Transport::Stop Transport::gather(Context& context, std::span<const std::byte> a
     }
 }
 
-Transport::PacketSize Transport::full_packet(const Context& context) const {
-    size_t bytes = context.packet_bytes(link_);
-    return {bytes, link_.charge_bytes(bytes)};
+Transport::PacketSize Transport::full_packet(const Context& context) {
+    size_t bytes = context.packet_bytes(charges_);
+    return {bytes, charges_.of_full(bytes)};
 }
 
 // What was lost or left over, else a fresh packet with a PSN, filled by the client. It stays at the
@@ -295,7 +295,7 @@ void Transport::tail_probe(Context& context, Instant now) {
     train_to_ = context.destination(*newest, path);
     size_t bytes = sizeof(wire::Header) + (context.hello_done_ ? 0 : sizeof(wire::Hello)) +
                    newest->record_bytes();
-    add_packet(context, *newest, {}, {bytes, link_.charge_bytes(bytes)}, now);
+    add_packet(context, *newest, {}, {bytes, charges_.of(bytes)}, now);
     train_.flag_last(wire::kAckNow);
     Status status = link_.send(train_.train(train_to_, path.way, true));
     if (status == Status::again) {

@@ -24,7 +24,7 @@ Transport::Transport(const Config& config, wire::Link& link, const SipKey& secre
       absence_(config.peer_timeout == Duration::zero() ? kAbsence : config.peer_timeout / 10),
       link_(link), client_(client), counters_(counters), secrets_(secret),
       device_id_(secrets_.device_id(0)), contexts_(config.contexts_max), packets_(kPacketsMax),
-      credit_(link.receive_buffer_bytes()),
+      credit_(link.receive_buffer_bytes()), charges_(link),
       ack_scratch_(sizeof(wire::AckBlock) + wire::kEchoesMax * sizeof(wire::Echo) +
                    wire::kAckWordsMax * 8 + sizeof(wire::AddressBlock) +
                    wire::kAddressesMax * sizeof(wire::PathAddress)) {}
@@ -131,6 +131,7 @@ size_t Transport::receive(Instant now, bool poll_all) {
     settle(); // the link takes the packet's bytes back
     start_pass(now);
     size_t count = link_.receive(rx_trains_, poll_all);
+    if (count == 0) return 0;
     size_t packets = 0;
     for (size_t i = 0; i < count; ++i)
         packets += receive_train(rx_trains_[i], now);

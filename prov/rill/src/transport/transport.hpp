@@ -137,6 +137,8 @@ public:
     void reset(Instant now);
 
     const wire::DeviceId& device_id() const { return device_id_; }
+    // For the client, while it places what came: the file that the packets lie in, or null.
+    const FileMemory* arrived_in() const { return arrival_.file; }
     // For statistics.
     template <class F>
     void for_each_context(F&& f) {
@@ -162,6 +164,7 @@ private:
         uint8_t nic = 0;
         size_t bytes = 0;
         bool marked = false;
+        const FileMemory* file = nullptr;
     };
 
     struct PacketSize { // of a full packet to a peer
@@ -210,7 +213,7 @@ private:
     // ---- sending.cpp ----
     Sent send_train(Context& context, bool flush, Instant now);
     Stop gather(Context& context, std::span<const std::byte> ack, bool flush, Instant now);
-    PacketSize full_packet(const Context& context) const;
+    PacketSize full_packet(const Context& context);
     Outgoing* next_packet(Context& context, size_t overhead, bool flush, Stop& stop);
     Stop no_path(const Context& context);
     bool window_open(Context& context, bool first);
@@ -327,6 +330,7 @@ private:
     size_t active_count_ = 0;
     CreditBudget credit_;
     TrainBuilder train_;
+    Charges charges_;
     PacketSize train_size_{}; // of a full packet in the train being built
     std::array<wire::RxTrain, kTrainsPerReceive> rx_trains_;
     Arrival arrival_; // taken apart last; its bytes are the link's until it receives again

@@ -1,5 +1,6 @@
 rill_core_sources += \
 	%D%/fd.hpp \
+	%D%/file_memory.hpp \
 	%D%/guarded_copy.cpp %D%/guarded_copy.hpp \
 	%D%/iov.cpp %D%/iov.hpp \
 	%D%/list.hpp \

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #pragma once
 
+#include "util/file_memory.hpp"
 #include "util/status.hpp"
 #include "util/time.hpp"
 #include "wire/address.hpp"
@@ -44,8 +45,9 @@ struct RxTrain {
     size_t segment_bytes = 0; // all but the last packet have this size
     Address from;
     PortId port = kDataPort;
-    bool congestion_marked = false; // ECN: Congestion Experienced
-    uint8_t nic = 0;                // which local address it came to
+    bool congestion_marked = false;   // ECN: Congestion Experienced
+    uint8_t nic = 0;                  // which local address it came to
+    const FileMemory* file = nullptr; // whose bytes they are, if they are a file's
 };
 
 // What carries bytes. Unreliable, unordered; a packet arrives whole or not at all (the UDP checksum

@@ -23,13 +23,17 @@ Fd Mapping::make() {
     return fd;
 }
 
-std::unique_ptr<Mapping> Mapping::of(const Fd& fd) {
+Mapping::Mapping(Fd fd, RingMemory* rings)
+    : fd_(std::move(fd)),
+      rings_(rings), file_{fd_.get(), reinterpret_cast<const std::byte*>(rings), kBytes} {}
+
+std::unique_ptr<Mapping> Mapping::of(Fd fd) {
     struct stat s;
     if (fstat(fd.get(), &s) != 0 || s.st_size != static_cast<off_t>(kBytes)) return nullptr;
     if ((fcntl(fd.get(), F_GET_SEALS) & kSeals) != kSeals) return nullptr;
     void* at = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
     if (at == MAP_FAILED) return nullptr;
-    return std::unique_ptr<Mapping>(new Mapping(static_cast<RingMemory*>(at)));
+    return std::unique_ptr<Mapping>(new Mapping(std::move(fd), static_cast<RingMemory*>(at)));
 }
 
 Mapping::~Mapping() {

@@ -3,6 +3,7 @@
 
 #include "link/shm/ring.hpp"
 #include "util/fd.hpp"
+#include "util/file_memory.hpp"
 #include "wire/address.hpp"
 
 #include <memory>
@@ -15,16 +16,20 @@ public:
     // A sealed memfd of the right size: nobody can shrink it under a reader. Empty on failure.
     static Fd make();
     // Null unless `fd` is such a one.
-    static std::unique_ptr<Mapping> of(const Fd& fd);
+    static std::unique_ptr<Mapping> of(Fd fd);
     ~Mapping();
     Mapping(const Mapping&) = delete;
     Mapping& operator=(const Mapping&) = delete;
 
     RingMemory& ring(size_t i) { return rings_[i]; }
+    const Fd& fd() const { return fd_; }
+    const FileMemory& file() const { return file_; }
 
 private:
-    explicit Mapping(RingMemory* rings) : rings_(rings) {}
+    Mapping(Fd fd, RingMemory* rings);
+    Fd fd_;
     RingMemory* rings_;
+    FileMemory file_;
 };
 
 // Two processes of a host that have proved to each other that they share it. The socket wakes who
@@ -42,6 +47,7 @@ public:
     // again: no room now; bad_address: memory of a guarded train is not there.
     [[nodiscard]] Status send(const wire::TxTrain& train);
     RingReader& reader() { return reader_; }
+    const FileMemory& file() const { return memory_->file(); }
     // Empties the socket of wake-ups. False: the peer is gone.
     bool drain_socket();
     // Nothing more comes: what is in the ring is the last, or if it is `broken` not even that.

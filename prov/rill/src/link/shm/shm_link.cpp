@@ -105,9 +105,8 @@ void ShmLink::offer_to(const Address& to) {
     Stranger s;
     s.socket = connect_to(to);
     if (!s.socket) return;
-    const Fd memory = Mapping::make();
-    if (memory) s.memory = Mapping::of(memory);
-    if (!s.memory || !send_offer(s.socket, own_, memory) || !watch(s.socket)) return;
+    if (Fd memory = Mapping::make()) s.memory = Mapping::of(std::move(memory));
+    if (!s.memory || !send_offer(s.socket, own_, s.memory->fd()) || !watch(s.socket)) return;
     s.offered = true;
     s.peer = to;
     strangers_.push_back(std::move(s));
@@ -156,7 +155,7 @@ bool ShmLink::hear(Stranger& s) {
     const Talk talk = receive_offer(s.socket, s.peer, memory);
     if (talk != Talk::done) return talk == Talk::nothing_yet;
     if (!is_here(s.peer)) return false;
-    s.memory = Mapping::of(memory);
+    s.memory = Mapping::of(std::move(memory));
     if (s.memory && send_answer(s.socket))
         add_channel(s.peer, std::move(s.socket), std::move(s.memory), 1);
     return false;
@@ -207,6 +206,7 @@ size_t ShmLink::take_trains(std::span<RxTrain> out) {
             if (found == RingReader::Found::broken) end(c, true);
             if (found != RingReader::Found::train) break;
             train.from = c.peer();
+            train.file = &c.file();
             ++filled;
         }
     }
