@@ -62,6 +62,7 @@ ssize_t Endpoint::send(rdm::SendRequest& r, uint64_t flags) {
     if (flags & FI_TRIGGER) return submit_triggered(*this, r, flags);
     r.inject = flags & FI_INJECT;
     set_completion(r, flags);
+    r.awaited = r.report || r.sink || core_.tx_reporter_.has_counters();
     return post(sends_, [&](rdm::Endpoint& e, Engine& on) { return e.send(r, on.tick()); });
 }
 
@@ -70,6 +71,7 @@ ssize_t Endpoint::inject(rdm::SendRequest& r) {
     r.report = false;
     r.inject = true;
     r.level = level_of(tx_flags_); // when it counts
+    r.awaited = core_.tx_reporter_.has_counters();
     return post(sends_, [&](rdm::Endpoint& e, Engine& on) { return e.send(r, on.tick()); });
 }
 

@@ -22,6 +22,7 @@ public:
     bool has_queue() const { return bool(queue_); }
     // Whether any of these directions has one.
     bool has_counter(uint64_t directions) const;
+    bool has_counters() const { return counts_; }
     // Whether anybody learns of anything.
     bool is_bound() const { return queue_ || counts_; }
 

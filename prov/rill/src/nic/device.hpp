@@ -144,7 +144,8 @@ private:
     transport::Context* context_for(AddressHandle& h, uint32_t index, Instant now);
     void knock(AddressHandle& h, uint32_t index, Instant now);
     void queue(transport::Context& context, SendWork& w);
-    void notify(transport::Context& to, uint32_t flow, uint32_t msg_no, Status status);
+    void notify(transport::Context& to, uint32_t flow, uint32_t msg_no, Status status,
+                bool awaited = true);
     void finish_work(SendWork& w);
     void cut_off(SendWork& w);
     void drop(SendWork& w);

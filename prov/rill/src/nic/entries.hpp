@@ -41,7 +41,8 @@ enum SendFlags : uint8_t {
     kSendFirst = 1 << 4, // message number 0 of its flow: carries the endpoint's address
     kSendRemote =
         1 << 5, // done, abort: of a flow of remote operations (done: `grant` is its handle)
-    kSendFetch = 1 << 6, // granted: the grant names a fetch of the peer's
+    kSendFetch = 1 << 6,     // granted: the grant names a fetch of the peer's
+    kSendUnawaited = 1 << 7, // message: nobody waits for the peer's notice; done: the peer said so
 };
 
 // What a remote operation works on: one range of a memory region of the peer's.
@@ -160,11 +161,12 @@ enum EntryFlags : uint8_t {
     kEntryTagged = 1 << 0,
     kEntryImmediate = 1 << 1,
     kEntryDelivery = 1 << 2,
-    kEntryComplete = 1 << 3, // all bytes that come without a grant are placed
-    kEntryRefused = 1 << 4,  // the unscheduled payload was not kept
-    kEntryHit = 1 << 5,      // turned: a receive matched
-    kEntryRelease = 1 << 6,  // multi-receive: no further message goes into this buffer
-    kEntryMulti = 1 << 7,    // `buffer` is where a multi-receive message starts
+    kEntryComplete = 1 << 3,  // all bytes that come without a grant are placed
+    kEntryRefused = 1 << 4,   // the unscheduled payload was not kept
+    kEntryHit = 1 << 5,       // turned: a receive matched
+    kEntryUnawaited = 1 << 5, // matched, unexpected, early: the notice to the sender is not urgent
+    kEntryRelease = 1 << 6,   // multi-receive: no further message goes into this buffer
+    kEntryMulti = 1 << 7,     // `buffer` is where a multi-receive message starts
 };
 
 struct CompletionEntry {

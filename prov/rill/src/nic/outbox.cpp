@@ -43,6 +43,7 @@ std::byte* put_envelope(std::byte* at, const SendWork& w, uint16_t payload) {
     if (e.flags & kSendTagged) m.h.flags |= wire::kTagged;
     if (e.flags & kSendImmediate) m.h.flags |= wire::kImmediate;
     if (e.flags & kSendDelivery) m.h.flags |= wire::kDelivery;
+    if (e.flags & kSendUnawaited) m.h.flags |= wire::kUnawaited;
     if (e.flags & kSendFirst) m.h.flags |= wire::kSource;
     m.queue_pair = w.remote;
     m.flow = e.flow;
@@ -122,12 +123,13 @@ bool put_granted_piece(transport::Outgoing& p, size_t limit, SendWork& w) {
 
 } // namespace
 
-bool Outbox::extend_notice(uint32_t flow, uint32_t msg_no, uint8_t status) {
+bool Outbox::extend_notice(uint32_t flow, uint32_t msg_no, uint8_t status, bool awaited) {
     SendWork* last = notices_.back();
     if (!last) return false;
     SendEntry& e = last->entry;
     if (last->remote != flow || e.status != status || e.msg_no + e.count != msg_no) return false;
     ++e.count;
+    hurried_ |= awaited;
     return true;
 }
 

@@ -87,10 +87,13 @@ public:
     uint32_t handle = UINT32_MAX; // the address handle that opened the context
 
     void add_small(SendWork& w) { small_.push_back(w); }
-    void add_notice(SendWork& w) { notices_.push_back(w); }
+    void add_notice(SendWork& w) {
+        hurried_ |= !(w.entry.flags & kSendUnawaited);
+        notices_.push_back(w);
+    }
     void add_bulk(SendWork& w) { (w.entry.op == SendOp::message ? small_ : bulk_).push_back(w); }
     // Makes one more notice part of the last one, if it continues it.
-    bool extend_notice(uint32_t flow, uint32_t msg_no, uint8_t status);
+    bool extend_notice(uint32_t flow, uint32_t msg_no, uint8_t status, bool awaited);
 
     bool empty() const { return small_.empty() && notices_.empty() && bulk_.empty(); }
     bool only_notices() const { return small_.empty() && bulk_.empty(); }
@@ -126,9 +129,23 @@ public:
 private:
     using WorkList = List<SendWork, OutboxTag>;
 
+    // How many packets may leave without the notices that nobody waits for: each costs the two sides
+    // together some 700 instructions, and one tells of many messages.
+    static constexpr uint8_t kPassedBy = 16;
+
+    bool notices_go(bool flush) {
+        if (notices_.empty()) return false;
+        if (!flush && (only_notices() || (!hurried_ && ++passed_by_ < kPassedBy))) return false;
+        hurried_ = false;
+        passed_by_ = 0;
+        return true;
+    }
+
     WorkList small_;
     WorkList notices_;
     WorkList bulk_;
+    bool hurried_ = false;  // somebody waits for one of the notices
+    uint8_t passed_by_ = 0; // packets that left without them
 };
 
 // Encodes a small work's record into the packet; false when it does not fit.
@@ -165,7 +182,7 @@ bool Outbox::fill(transport::Outgoing& p, size_t limit, bool flush, Finished&& f
             finished(*w);
         }
     };
-    if (flush || !only_notices()) drain(notices_);
+    if (notices_go(flush)) drain(notices_);
     drain(small_);
     // One piece of payload ends a packet: nothing can be put behind it.
     bool starts = !small_.empty();

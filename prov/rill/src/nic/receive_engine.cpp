@@ -296,7 +296,8 @@ void Device::on_message(transport::Context& from, wire::PortId port, const wire:
                                    : facts.in_turn ? EntryKind::unexpected
                                                    : EntryKind::early);
     e.flags = (tagged ? kEntryTagged : 0) | (r.flags & wire::kImmediate ? kEntryImmediate : 0) |
-              (r.flags & wire::kDelivery ? kEntryDelivery : 0);
+              (r.flags & wire::kDelivery ? kEntryDelivery : 0) |
+              (r.flags & wire::kUnawaited ? kEntryUnawaited : 0);
     e.flow = flow->slot;
     e.msg_no = m.msg_no;
     e.tag = m.tag;

@@ -121,12 +121,14 @@ void Device::queue(transport::Context& context, SendWork& w) {
     transport_.ready(context);
 }
 
-void Device::notify(transport::Context& to, uint32_t flow, uint32_t msg_no, Status status) {
+void Device::notify(transport::Context& to, uint32_t flow, uint32_t msg_no, Status status,
+                    bool awaited) {
     Outbox& box = outbox(to);
-    if (!box.extend_notice(flow, msg_no, static_cast<uint8_t>(status))) {
+    if (!box.extend_notice(flow, msg_no, static_cast<uint8_t>(status), awaited)) {
         SendWork* w = works_.make();
         if (!w) return;
         w->entry.op = SendOp::done;
+        w->entry.flags = awaited ? 0 : kSendUnawaited;
         w->entry.status = static_cast<uint8_t>(status);
         w->entry.msg_no = msg_no;
         w->entry.count = 1;
@@ -153,7 +155,8 @@ void Device::start(QueuePair& qp, const SendEntry& entry, Instant now) {
         transport::Context* c = f ? f->peer->preferred : nullptr;
         if (!c) return; // the peer has ended: flow_ended tells the software
         if (entry.op == SendOp::done) {
-            notify(*c, f->number, entry.msg_no, static_cast<Status>(entry.status));
+            notify(*c, f->number, entry.msg_no, static_cast<Status>(entry.status),
+                   !(entry.flags & kSendUnawaited));
             return;
         }
         Inbound* in = inbound_.find(entry.grant);

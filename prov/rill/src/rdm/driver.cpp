@@ -86,7 +86,7 @@ void Driver::take_down(Instant now) {
     mapped_.clear();
     queues_.clear();
     unrung_ = nic::kNoQueuePair;
-    unrung_entries_ = 0;
+    unrung_entries_ = unrung_receives_ = 0;
     completions_read_ = completions_released_ = 0;
     std::fill(completions_.begin(), completions_.end(), nic::CompletionEntry{});
 }
@@ -352,6 +352,7 @@ void Driver::take_leave(nic::LeaveStep step, Instant now) {
 
 bool Driver::run(bool everywhere, Instant now) {
     ring(now);
+    release_completions(now);
     store(nic::kRun, nic::kRunReceive | (everywhere ? nic::kRunEverywhere : 0), now);
     const uint64_t moved = std::atomic_ref(moved_now_).load(std::memory_order_relaxed);
     if (moved == moved_) return false;

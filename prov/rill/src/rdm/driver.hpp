@@ -64,8 +64,9 @@ public:
     void deregister_memory(uint64_t key, Instant now);
     void take_leave(nic::LeaveStep step, Instant now);
 
-    // ---- queues. The device takes entries in the order in which they were written. more: this one
-    // may wait for the next, for ring(), flush() or run(): one doorbell does for several.
+    // ---- queues. The device takes the entries of a queue in the order in which they were written.
+    // more: this one may wait for the next, for ring(), flush() or run(): one doorbell does for
+    // several.
     void post_send(uint32_t queue_pair, const nic::SendEntry& e, bool more, Instant now) {
         if (unrung_ != queue_pair && unrung_ != nic::kNoQueuePair) ring(true, now);
         Queues& q = queues_[queue_pair];
@@ -76,12 +77,20 @@ public:
     // What was written with `more` is taken now.
     void ring(Instant now) {
         if (unrung_ != nic::kNoQueuePair) ring(true, now);
+        if (unrung_receives_ != 0) ring_receives(now);
     }
+    // Whether send-queue entries wait.
+    bool has_unrung() const { return unrung_ != nic::kNoQueuePair; }
+    // A posted receive means nothing to the device before it receives, and waits for that; whatever
+    // else there is to say about receives comes after the send-queue entries before it.
     void post_receive(uint32_t queue_pair, const nic::ReceiveEntry& e) {
-        ring(now_);
+        const bool waits = e.op == nic::ReceiveOp::post;
+        if (!waits) ring(now_);
+        if (unrung_receives_ != 0 && unrung_receiver_ != queue_pair) ring_receives(now_);
         Queues& q = queues_[queue_pair];
         q.receive[q.receives++ % nic::kQueueEntries] = e;
-        store(nic::kReceiveDoorbell, nic::queue_doorbell(queue_pair, q.receives, false), now_);
+        unrung_receiver_ = queue_pair;
+        if (++unrung_receives_ == nic::kQueueEntries || !waits) ring_receives(now_);
     }
     // A queue pair for what belongs to no endpoint: it outlives them all.
     uint32_t control_queue() const { return control_queue_; }
@@ -143,6 +152,12 @@ private:
         now_ = now;
         port_->write64(offset, value, now);
     }
+    void ring_receives(Instant now) {
+        unrung_receives_ = 0;
+        store(nic::kReceiveDoorbell,
+              nic::queue_doorbell(unrung_receiver_, queues_[unrung_receiver_].receives, false),
+              now);
+    }
     void ring(bool more, Instant now) {
         const uint32_t queue_pair = std::exchange(unrung_, nic::kNoQueuePair);
         unrung_entries_ = 0;
@@ -183,6 +198,8 @@ private:
     std::vector<Queues> queues_;          // by queue pair
     uint32_t unrung_ = nic::kNoQueuePair; // whose send queue has entries that no doorbell told of
     uint32_t unrung_entries_ = 0;
+    uint32_t unrung_receiver_ = nic::kNoQueuePair; // likewise, of receive queues
+    uint32_t unrung_receives_ = 0;
     uint32_t control_queue_ = nic::kNoQueuePair;
     std::unordered_map<uint64_t, Region> regions_; // by key
     std::vector<uint64_t> mapped_;                 // for as long as the device is up

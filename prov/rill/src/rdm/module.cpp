@@ -80,11 +80,9 @@ bool Module::progress(Instant now, bool poll_all) {
     bool moved = driver_.run(poll_all, now);
     if (driver_.down()) [[unlikely]]
         return recover(now);
-    if (drain(now)) {
-        // Grants and granted data that the drained entries asked for leave in this pass.
-        flush(now);
-        moved = true;
-    }
+    moved |= drain(now);
+    // Grants and granted data that the drained entries asked for leave in this pass.
+    if (hurry_) flush(now);
     if (now >= review_deadline()) {
         review(now);
         ring(now);
@@ -98,7 +96,7 @@ bool Module::progress(Instant now, bool poll_all) {
 
 Instant Module::next_deadline() const {
     if (driver_.down()) return retry_at_;
-    if (driver_.has_completion()) return Instant{};
+    if (driver_.has_completion() || driver_.has_unrung()) return Instant{};
     Instant next = std::min(driver_.deadline(), review_deadline());
     return leaving_ && !farewell_ ? std::min(next, flush_until_) : next;
 }
@@ -169,7 +167,6 @@ bool Module::drain(Instant now) {
         if (taken % kAtOnce == 0) driver_.release_completions(now);
         any = true;
     }
-    driver_.release_completions(now);
     if (!deferred_.empty()) any |= retry_deferred(now);
     if (any && fences_ > 0)
         for (Endpoint* ep : endpoints_)

@@ -77,8 +77,10 @@ public:
     Pool<ReceiveOperation>& receive_operations() { return receive_operations_; }
     Pool<Arrival>& arrivals() { return arrivals_; }
     SendFlowTable& send_flows() { return send_flows_; }
-    // more: a flush or another entry follows in this call, and the device may hear of it then.
+    // more: the device may hear of it with what follows in this call, or in the next pass if it is a
+    // completion notice, which waits for company anyway.
     void post_send(uint32_t queue_pair, const nic::SendEntry& e, bool more, Instant now) {
+        hurry_ |= more && e.op != nic::SendOp::done;
         if (!driver_.down()) [[likely]]
             driver_.post_send(queue_pair, e, more, now);
     }
@@ -90,6 +92,7 @@ public:
         if (!driver_.down()) driver_.ring(now);
     }
     void flush(Instant now) {
+        hurry_ = false;
         if (!driver_.down()) driver_.flush(now);
     }
     // Of what belongs to no endpoint, or to one that is closed.
@@ -154,6 +157,7 @@ private:
     std::deque<nic::CompletionEntry> ended_;    // flows and destinations, until the queue is empty
     std::deque<nic::CompletionEntry> deferred_; // `remote` ones that wait for room in a queue
     uint32_t fences_ = 0; // destinations that something waits for behind a fence
+    bool hurry_ = false;  // something was posted that should leave in this pass
     bool review_wanted_ = false;
     uint32_t watched_flows_ = 0; // as of the last review
     Instant reviewed_at_{};

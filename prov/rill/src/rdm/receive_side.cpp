@@ -180,9 +180,11 @@ void ReceiveSide::release_if_spent(ReceiveOperation& op) {
     free_operation(op);
 }
 
-void ReceiveSide::notice(ReceiveFlow& f, uint32_t msg_no, Instant now, Status status) {
+void ReceiveSide::notice(ReceiveFlow& f, uint32_t msg_no, uint8_t flags, Instant now,
+                         Status status) {
     nic::SendEntry e;
     e.op = nic::SendOp::done;
+    if ((flags & nic::kEntryUnawaited) && is_ok(status)) e.flags = nic::kSendUnawaited;
     e.status = static_cast<uint8_t>(status);
     e.target = f.slot;
     e.msg_no = msg_no;
@@ -196,7 +198,7 @@ void ReceiveSide::notice_if_kept(Arrival& a, Instant now) {
     if (a.noticed || !a.whole() || (a.flags & nic::kEntryDelivery)) return;
     if (a.state == Arrival::State::early) return;
     a.noticed = true;
-    notice(*a.flow, a.msg_no, now);
+    notice(*a.flow, a.msg_no, a.flags, now);
 }
 
 // ---- arrivals ---------------------------------------------------------------------------------
@@ -296,7 +298,7 @@ void ReceiveSide::begin(Arrival& a, Instant now) {
 void ReceiveSide::finish_if_over(Arrival& a, Instant now) {
     bool over = !is_ok(a.failed) || (a.arrived && !a.granted);
     if (a.state != Arrival::State::receiving || !over) return;
-    if (!a.noticed && is_ok(a.failed)) notice(*a.flow, a.msg_no, now);
+    if (!a.noticed && is_ok(a.failed)) notice(*a.flow, a.msg_no, a.flags, now);
     ReceiveOperation& op = *a.operation;
     --op.messages;
     auto [total, capacity, flags, tag, data, buffer, failed] =
@@ -310,7 +312,7 @@ void ReceiveSide::finish_if_over(Arrival& a, Instant now) {
 }
 
 void ReceiveSide::discard(Arrival& a, Instant now) {
-    if (!a.noticed) notice(*a.flow, a.msg_no, now);
+    if (!a.noticed) notice(*a.flow, a.msg_no, a.flags, now);
     free_arrival(a);
 }
 
@@ -346,7 +348,7 @@ void ReceiveSide::on_matched(ReceiveFlow& f, const nic::CompletionEntry& e, Inst
         capacity = std::min(left, e.total);
     }
     if (e.inbound.slot == UINT32_MAX) { // all there: nothing to keep
-        notice(f, e.msg_no, now);
+        notice(f, e.msg_no, e.flags, now);
         deliver(op, e.total, capacity, e.flags, e.tag, e.immediate, f, e.buffer, Status::ok);
     } else {
         Arrival* a = make_arrival(f, e, Arrival::State::receiving);

@@ -159,7 +159,9 @@ private:
     void release_if_spent(ReceiveOperation& op);
     void free_operation(ReceiveOperation& op);
     void stop_watching(ReceiveOperation& op);
-    void notice(ReceiveFlow& f, uint32_t msg_no, Instant now, Status status = Status::ok);
+    // flags: EntryFlags of the message.
+    void notice(ReceiveFlow& f, uint32_t msg_no, uint8_t flags, Instant now,
+                Status status = Status::ok);
     void notice_if_kept(Arrival& a, Instant now);
     void discard(Arrival& a, Instant now);
     bool begin_turn(ReceiveFlow& f, uint32_t msg_no);

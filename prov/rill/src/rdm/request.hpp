@@ -39,6 +39,7 @@ struct SendRequest {
     bool inject = false; // copy the payload now: the buffer is the program's on return
     bool fence = false;  // wait until all earlier operations to the destination have ended
     bool report = true;  // write a completion on success (errors are always reported)
+    bool awaited = true; // somebody waits for that, or counts it
 };
 
 // A range of a memory region of the destination's. `address` is an offset or a virtual address, as

@@ -79,12 +79,14 @@ Status SendSide::send(const SendRequest& r, Instant now) {
     op->kinds = kSend | (r.tagged ? kTaggedKind : kMsg);
     op->report = r.report;
     copy_in(*op, r.iov, r.iov_count, length);
+    report_in_advance(*op);
 
     const uint32_t handle = op->flow->handle;
     nic::SendEntry e;
     e.op = nic::SendOp::message;
     e.flags = (r.tagged ? nic::kSendTagged : 0) | (r.has_data ? nic::kSendImmediate : 0) |
               (r.level == Level::delivery ? nic::kSendDelivery : 0) |
+              (is_awaited(*op, r) ? 0 : nic::kSendUnawaited) |
               (op->is_inline ? nic::kSendInline : 0) | (op->msg_no == 0 ? nic::kSendFirst : 0);
     e.request = module_.send_operations().handle(op).slot;
     e.target = handle;
@@ -95,7 +97,6 @@ Status SendSide::send(const SendRequest& r, Instant now) {
     e.length = length;
     e.iov = op->iov;
     e.iov_count = op->iov_count;
-    report_in_advance(*op);
     submit(*op, e, r.fence, now);
     return Status::ok;
 }
@@ -105,6 +106,11 @@ void SendSide::report_in_advance(SendOperation& op) {
     if (op.level != Level::inject || !op.is_inline || op.fetches() || !op.report) return;
     report(op);
     op.reported = true;
+}
+
+// Whether the peer's notice should come soon: else its queue may be what the program waits for.
+bool SendSide::is_awaited(const SendOperation& op, const SendRequest& r) const {
+    return (r.awaited && !op.reported) || in_queue_ > module_.config().send_depth / 2;
 }
 
 // To the device, unless a fence is up or has to be.

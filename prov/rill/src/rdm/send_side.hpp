@@ -156,6 +156,7 @@ private:
     void launch(SendOperation& op, const nic::SendEntry& e, bool more, Instant now);
     void launch_ranges(SendOperation& op, nic::SendEntry e, Instant now);
     void report_in_advance(SendOperation& op);
+    bool is_awaited(const SendOperation& op, const SendRequest& r) const;
     void report(const SendOperation& op);
     void release_held(Destination& d, Instant now);
     void drop_held(Destination& d);

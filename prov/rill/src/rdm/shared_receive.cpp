@@ -20,7 +20,7 @@ void ReceiveSide::leave(uint32_t queue_pair, CompletionSink& sink, Instant now) 
         f.ended = false; // the flow itself goes below
         while (Arrival* a = f.arrivals.front()) {
             const bool untold = !a->noticed && !a->aborted && is_ok(a->failed);
-            if (untold) notice(f, a->msg_no, now, Status::aborted);
+            if (untold) notice(f, a->msg_no, a->flags, now, Status::aborted);
             if (is_shared && a->state == Arrival::State::receiving) {
                 a->failed = Status::canceled;
                 finish_if_over(*a, now);

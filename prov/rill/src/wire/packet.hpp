@@ -142,6 +142,7 @@ enum RecordFlags : uint8_t {
     kDelivery = 1 << 3,  // done is wanted only when the bytes are in the user's buffer
     kToFetch = 1 << 4,   // granted: the grant names a fetch of the receiver's
     kRemote = 1 << 5,    // abort: of a flow of remote operations
+    kUnawaited = 1 << 6, // message: nobody waits for its done, which may come with later ones
 };
 
 // Every record starts with these four bytes; `length` counts payload bytes behind the record and

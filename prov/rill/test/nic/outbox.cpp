@@ -83,10 +83,10 @@ Test(outbox, notices_wait_for_company_and_run_together) {
     w.entry.count = 1;
     w.remote = 9;
     box.add_notice(w);
-    cr_assert(box.extend_notice(9, 5, 0));
-    cr_assert_not(box.extend_notice(9, 7, 0), "not the next one");
-    cr_assert_not(box.extend_notice(8, 6, 0), "another flow");
-    cr_assert_not(box.extend_notice(9, 6, 3), "another status");
+    cr_assert(box.extend_notice(9, 5, 0, true));
+    cr_assert_not(box.extend_notice(9, 7, 0, true), "not the next one");
+    cr_assert_not(box.extend_notice(8, 6, 0, true), "another flow");
+    cr_assert_not(box.extend_notice(9, 6, 3, true), "another status");
     Drain drain{box, 1400, {}};
     Outgoing p;
     cr_assert_not(drain.next(p, false));
@@ -94,6 +94,33 @@ Test(outbox, notices_wait_for_company_and_run_together) {
     auto done = wire::load<wire::Done>(p.copied);
     cr_assert_eq(done.msg_no, 4u);
     cr_assert_eq(done.count, 2u);
+}
+
+// They let packets pass, but not for ever; and one that is awaited takes them along.
+Test(outbox, notices_that_nobody_waits_for_go_together) {
+    for (const bool awaited : {false, true}) {
+        Outbox box(nullptr);
+        iovec none{};
+        SendWork notice;
+        notice.entry.op = SendOp::done;
+        notice.entry.flags = kSendUnawaited;
+        notice.entry.count = 1;
+        box.add_notice(notice);
+        Drain drain{box, 1400, {}};
+        size_t packets = 0;
+        for (bool gone = false; !gone; ++packets) {
+            cr_assert_lt(packets, 100u);
+            if (packets > 0) // which continues it
+                cr_assert(box.extend_notice(0, uint32_t(packets), 0, awaited));
+            SendWork w;
+            box.add_small(set_message(w, &none, 0, true));
+            Outgoing p;
+            cr_assert(drain.next(p, false));
+            gone = drain.finished.size() > packets + 1;
+        }
+        cr_assert_eq(packets, awaited ? 2u : 16u);
+        cr_assert_eq(notice.entry.count, packets);
+    }
 }
 
 Test(outbox, a_record_that_does_not_fit_waits_for_the_next_packet) {
