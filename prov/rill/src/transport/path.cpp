@@ -11,6 +11,8 @@ namespace {
 constexpr Duration kForgiveAfter = std::chrono::milliseconds(100);
 constexpr uint32_t kPenaltyMax = 120;
 constexpr Duration kSwallowSlack = std::chrono::milliseconds(1);
+// For a path that nothing was ever heard of, and that carries data because no other works.
+constexpr Duration kUnknownPatience = std::chrono::milliseconds(20);
 constexpr Duration kRttSlack = std::chrono::microseconds(20);
 constexpr Duration kQueueSlack = std::chrono::milliseconds(1);
 } // namespace
@@ -57,8 +59,9 @@ Outgoing* Path::next_lost(Instant now, Duration train) {
 
 Outgoing* Path::next_swallowed(Instant newest, Duration train) {
     Outgoing* oldest = in_flight.front();
-    if (!oldest || !rtt.valid()) return nullptr;
-    Duration patience = 2 * (rtt.srtt() + 4 * rtt.rttvar() + reorder_window(train));
+    if (!oldest) return nullptr;
+    Duration patience = kUnknownPatience;
+    if (rtt.valid()) patience = 2 * (rtt.srtt() + 4 * rtt.rttvar() + reorder_window(train));
     return oldest->sent + patience + kSwallowSlack < newest ? oldest : nullptr;
 }
 

@@ -116,8 +116,8 @@ inline constexpr size_t kAddressesMax = 8;
 inline constexpr size_t kWindowPackets =
     4096; // PSNs between the oldest unacknowledged and the newest
 inline constexpr size_t kEchoesMax = 8;
-inline constexpr size_t kAckWordsMax = kWindowPackets / 64;
-inline constexpr size_t kRecordsMax = 64; // records in one packet
+inline constexpr size_t kAckWordsMax = kWindowPackets / 64 + 1; // it may start within a word
+inline constexpr size_t kRecordsMax = 64;                       // records in one packet
 
 // ---- records --------------------------------------------------------------------------------
 

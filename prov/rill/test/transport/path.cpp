@@ -55,6 +55,15 @@ Test(path, the_reordering_window_covers_a_train_doubles_when_needless_and_ends_a
     cr_assert_eq(s.path.reorder_deadline(40us), t + 200us);
 }
 
+// Data goes there when no path is known to work; what others deliver shows that it does not arrive.
+Test(path, a_path_that_nothing_was_heard_of_may_swallow_packets) {
+    Sender s;
+    Instant t{1s};
+    Outgoing& first = s.send(t);
+    cr_assert_null(s.path.next_swallowed(t + 20ms, {}));
+    cr_assert_eq(s.path.next_swallowed(t + 22ms, {}), &first);
+}
+
 Test(path, a_retransmission_is_judged_by_its_own_number) {
     Sender s;
     Instant t{1s};

@@ -49,18 +49,32 @@ Test(receive_window, words_are_what_has_arrived) {
             w.mark(Psn(first + n));
             have.insert(n);
         }
-        std::array<uint64_t, 64> words{};
+        std::array<uint64_t, wire::kAckWordsMax> words{};
         Psn base;
         size_t needed = w.words(base, words);
         cr_assert_eq(base.raw() % 64, 0u);
         cr_assert_eq(needed, w.words_needed());
-        for (size_t i = 0; i < std::min<size_t>(needed, 64) * 64; ++i) {
+        for (size_t i = 0; i < needed * 64; ++i) {
             Psn psn = base + static_cast<uint32_t>(i);
             bool said = words[i / 64] >> (i % 64) & 1;
             bool is = psn >= w.next() && have.contains(psn.raw() - first);
             cr_assert_eq(said, is, "seed %lu bit %zu", seed, i);
         }
     }
+}
+
+// The newest of a full window are in a word that lies in the same place as the first.
+Test(receive_window, the_words_of_a_full_window_reach_its_end) {
+    ReceiveWindow w(Psn(70));
+    for (uint32_t i = 1; i < 4096; ++i)
+        w.mark(Psn(70 + i));
+    std::array<uint64_t, wire::kAckWordsMax> words{};
+    Psn base;
+    cr_assert_eq(w.words(base, words), 65u);
+    cr_assert_eq(base.raw(), 64u);
+    cr_assert_eq(words[0], ~uint64_t{0} << 7);
+    cr_assert_eq(words[63], ~uint64_t{0});
+    cr_assert_eq(words[64], (uint64_t{1} << 6) - 1);
 }
 
 Test(receive_window, needs_no_words_in_order) {
