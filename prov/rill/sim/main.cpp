@@ -155,8 +155,9 @@ void print_totals(const Totals& t) {
                 n(t.stalls), n(t.crashes), n(t.leaves), n(t.closes), n(t.errors));
     std::printf(
         "  recovery: %llu retransmissions (%llu needless), %llu tail probes, %llu time-outs; "
-        "%llu bytes refused and granted later\n",
-        n(t.retransmits), n(t.spurious), n(t.probes), n(t.timeouts), n(t.refused_bytes));
+        "%llu bytes refused and granted later; %llu contexts evicted, %llu needed again\n",
+        n(t.retransmits), n(t.spurious), n(t.probes), n(t.timeouts), n(t.refused_bytes),
+        n(t.evicted), n(t.revived));
 }
 
 int run(int argc, char** argv) {

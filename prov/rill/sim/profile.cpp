@@ -110,6 +110,16 @@ std::vector<Fault> draw_faults(Prng& r, const Profile& p) {
     return faults;
 }
 
+// In a third of the runs, by some hosts and not by others, while work is going on and after it.
+void draw_evictions(Prng& r, Profile& p) {
+    if (!r.chance(0.33)) return;
+    const Duration busy = p.work.think * p.work.actions;
+    for (uint64_t left = 1 + r.below(60); left > 0; --left)
+        p.faults.push_back({Fault::Kind::evict, static_cast<uint32_t>(r.below(p.hosts.size())), 0,
+                            up_to(r, 2 * busy + milliseconds(3)), Duration{}});
+    p.stack.card.transport.evict_after = pick<Duration>(r, {seconds(2), seconds(600)});
+}
+
 WorkProfile draw_work(Prng& r) {
     WorkProfile w;
     w.actions = pick<uint32_t>(r, {4, 10, 20, 20, 40, 40, 120, 120, 500});
@@ -136,6 +146,7 @@ Profile draw_profile(uint64_t seed) {
     p.hosts = draw_hosts(r);
     p.work = draw_work(r);
     p.faults = draw_faults(r, p);
+    draw_evictions(r, p);
     return p;
 }
 
@@ -155,12 +166,16 @@ std::string describe(const Profile& p) {
         p.stack.card.transport.initial_window_bytes, p.stack.card.device.unscheduled_max,
         p.stack.module.send_depth, p.stack.card.transport.strict_open ? ", strict" : "");
     std::string all = text;
-    static constexpr const char* kinds[] = {"stall", "kill",  "power off",
-                                            "leave", "close", "shrink"};
-    for (const Fault& f : p.faults)
+    static constexpr const char* kinds[] = {"stall", "kill",   "power off", "leave",
+                                            "close", "shrink", "evict"};
+    for (const Fault& f : p.faults) {
+        if (f.kind == Fault::Kind::evict) continue; // many
         all += std::string(", ") + kinds[static_cast<size_t>(f.kind)] + " of host " +
                std::to_string(f.host) + " at " + std::to_string(to_us(f.at)) + " us for " +
                std::to_string(to_us(f.length) / 1000) + " ms";
+    }
+    const auto evictions = std::ranges::count(p.faults, Fault::Kind::evict, &Fault::kind);
+    if (evictions) all += ", " + std::to_string(evictions) + " evictions";
     return all;
 }
 

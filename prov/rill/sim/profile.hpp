@@ -47,6 +47,7 @@ struct Fault {
         leave,     // it closes its endpoints and takes leave
         close,     // one endpoint closes
         shrink,    // its route takes smaller packets from now on
+        evict,     // it forgets all contexts that are idle at that moment
     };
     Kind kind = Kind::stall;
     uint32_t host = 0;

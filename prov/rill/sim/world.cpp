@@ -156,6 +156,11 @@ void World::strike(const Fault& f) {
         journal_.note("the route of host %u shrinks", f.host);
         network_.link(f.host).shrink_packets();
         break;
+    case Fault::Kind::evict:
+        journal_.note("host %u evicts what is idle", f.host);
+        host.device().transport().evict_idle();
+        host.settle();
+        break;
     case Fault::Kind::close: {
         ++totals_.closes;
         uint32_t endpoint = 0;
@@ -317,6 +322,8 @@ RunResult World::result() {
         totals_.timeouts += h->counters().get(obs::Counter::tx_timeouts);
         totals_.probes += h->counters().get(obs::Counter::tx_tail_probes);
         totals_.spurious += h->counters().get(obs::Counter::tx_spurious);
+        totals_.evicted += h->counters().get(obs::Counter::contexts_evicted);
+        totals_.revived += h->counters().get(obs::Counter::contexts_revived);
         totals_.refused_bytes += h->counters().get(obs::Counter::rx_refused_bytes);
     }
     r.totals = totals_;

@@ -33,6 +33,8 @@ struct Totals {
     uint64_t probes = 0;
     uint64_t spurious = 0;
     uint64_t refused_bytes = 0;
+    uint64_t evicted = 0; // contexts
+    uint64_t revived = 0;
     uint64_t virtual_ms = 0;
     PacketCounts packets;
 

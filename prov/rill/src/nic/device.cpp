@@ -136,9 +136,8 @@ void Device::introduce(uint32_t slot, uint64_t source) {
     // is the peer's word: it counts only for the host that the packets come from.
     wire::Address address = wire::from_source(f->info);
     uint32_t index = handles_.find(address);
-    if (index == UINT32_MAX || !f->peer->preferred ||
-        !address.same_host(f->peer->preferred->data_address()))
-        return;
+    const transport::Context* way = index != UINT32_MAX ? transport_.way_to(*f->peer) : nullptr;
+    if (!way || !address.same_host(way->data_address())) return;
     AddressHandle& h = handles_[index];
     bool knocking = h.opening && h.ended != Status::ok;
     bool idle = h.opening && h.opening->untouched() && outbox(*h.opening).empty();

@@ -132,6 +132,7 @@ private:
     void slice_failed(void* owner) override;
     void opened(transport::Context& context, transport::Peer& peer, uint32_t queue_pair) override;
     void ended(transport::Context& context, Status why) override;
+    void evicted(transport::Context& context) override;
     bool knows(const wire::Address& from) const override;
     uint32_t queue_pair_of(wire::PortId port) const override;
 

@@ -12,10 +12,10 @@ namespace rill::nic {
 // The receiving end of a flow: from one endpoint of a peer to one of ours.
 struct FlowEnd {
     transport::Peer* peer = nullptr;
-    transport::Context* context = nullptr; // where its last packet came from
-    uint32_t number = 0;                   // the sender's
-    uint32_t queue_pair = 0;               // ours
-    uint32_t slot = 0;                     // in its table
+    uint32_t context = 0;    // id of the one where its last packet came from
+    uint32_t number = 0;     // the sender's
+    uint32_t queue_pair = 0; // ours
+    uint32_t slot = 0;       // in its table
 };
 
 // Receiving ends of one kind, by peer and the number that the peer gave them. Flow: a FlowEnd.
@@ -40,7 +40,7 @@ public:
         Flow* f = find(*from.peer(), number);
         if (!f) f = make(*from.peer(), number, queue_pair);
         if (!f || f->queue_pair != queue_pair) return nullptr;
-        f->context = &from;
+        f->context = from.id();
         return f;
     }
     Flow* find(Handle h) { return pool_.find(h); }

@@ -389,7 +389,7 @@ void Device::on_granted(transport::Context& from, const wire::RecordView& r) {
         counters_.add(Counter::drop_bad_grant);
         return;
     }
-    in->flow->context = &from;
+    in->flow->context = from.id();
     place_payload(*in, g.offset, r.payload);
     in->grant_got += r.payload.size();
     if (in->grant_got < in->grant_length) return;

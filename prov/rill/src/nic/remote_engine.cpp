@@ -144,7 +144,7 @@ void Device::free_remote_flow(RemoteFlow& f) {
 
 // Its endpoint closes: what waits for a turn hears of it.
 void Device::refuse_flow(RemoteFlow& f) {
-    if (transport::Context* to = f.peer->preferred) {
+    if (transport::Context* to = transport_.way_to(*f.peer)) {
         for (auto& [order, early] : f.early) {
             const wire::Atomic& a = early.record;
             if (a.kind == wire::AtomicKind::base)
@@ -354,7 +354,7 @@ void Device::read_answered(SendWork& w) {
 // The memory that an answer is read from is gone.
 void Device::fail_answer(SendWork& w, Status why) {
     counters_.add(Counter::remote_refused);
-    if (transport::Context* to = w.remote_work->peer->preferred)
+    if (transport::Context* to = transport_.way_to(*w.remote_work->peer))
         answer(*to, w.entry.grant, w.entry.tag, why);
     w.entry.status = static_cast<uint8_t>(why);
     cut_off(w);

@@ -71,7 +71,7 @@ Fault Device::ring_send(uint32_t number, uint16_t written, bool more, Instant no
 
 uint32_t Device::unscheduled_limit(uint32_t handle) {
     const AddressHandle& h = handles_[handle];
-    const transport::Context* c = h.peer ? h.peer->preferred : h.opening;
+    const transport::Context* c = h.peer ? transport_.way_to(*h.peer) : h.opening;
     uint32_t limit = c ? c->unscheduled_limit() : 16 * 1024; // as before a peer's first credit
     return std::min(limit, config_.unscheduled_max);
 }
@@ -79,8 +79,10 @@ uint32_t Device::unscheduled_limit(uint32_t handle) {
 // The context that carries new work to a destination; null when it has ended (the caller has to
 // report that).
 transport::Context* Device::context_for(AddressHandle& h, uint32_t index, Instant now) {
-    if (h.peer && h.peer->preferred) return h.peer->preferred;
-    if (h.peer) end_handle(index, h.peer->ended);
+    if (h.peer) {
+        if (transport::Context* c = transport_.way_to(*h.peer)) return c;
+        end_handle(index, h.peer->ended);
+    }
     if (h.ended != Status::ok) {
         knock(h, index, now);
         return nullptr;
@@ -146,13 +148,13 @@ void Device::start(QueuePair& qp, const SendEntry& entry, Instant now) {
     }
     if (entry.op == SendOp::done && (entry.flags & kSendRemote)) {
         RemoteFlow* f = remote_flows_.find({entry.grant.slot, entry.grant.generation});
-        if (f && f->peer->preferred)
-            notify(*f->peer->preferred, f->number, entry.msg_no, static_cast<Status>(entry.status));
+        transport::Context* c = f ? transport_.way_to(*f->peer) : nullptr;
+        if (c) notify(*c, f->number, entry.msg_no, static_cast<Status>(entry.status));
         return;
     }
     if (entry.op == SendOp::done || entry.op == SendOp::grant) {
         RxFlow* f = flows_.at(entry.target);
-        transport::Context* c = f ? f->peer->preferred : nullptr;
+        transport::Context* c = f ? transport_.way_to(*f->peer) : nullptr;
         if (!c) return; // the peer has ended: flow_ended tells the software
         if (entry.op == SendOp::done) {
             notify(*c, f->number, entry.msg_no, static_cast<Status>(entry.status),
@@ -249,15 +251,16 @@ void Device::tell_sent() {
 }
 
 void Device::start_watch(AddressHandle& h) {
-    transport::Context* c = h.peer ? h.peer->preferred : h.opening;
-    if (h.watchers == 0 || h.watched == c || !c) return;
+    if (h.watchers == 0) return;
+    transport::Context* c = h.peer ? transport_.way_to(*h.peer) : h.opening;
+    if (h.watched == c || !c) return;
     if (h.watched) transport_.watch(*h.watched, false);
     h.watched = c;
     transport_.watch(*c, true);
 }
 
 void Device::start_watch(RxFlow& f) {
-    transport::Context* c = f.wanted ? f.peer->preferred : nullptr;
+    transport::Context* c = f.wanted ? transport_.way_to(*f.peer) : nullptr;
     if (f.watched == c) return;
     if (f.watched) transport_.watch(*f.watched, false);
     f.watched = c;
@@ -340,8 +343,8 @@ void Device::ended(transport::Context& context, Status why) {
             start_watch(h);
     }
     flows_.for_each([&](RxFlow& f) {
-        bool here = f.context == &context;
-        if (here) f.context = nullptr;
+        bool here = f.context == context.id();
+        if (here) f.context = 0;
         if (f.watched == &context) f.watched = nullptr;
         // One that has moved to a context which is retired by now ends with its peer.
         if (why != Status::ok && (here || (f.peer == peer && !peer->preferred)))
@@ -350,12 +353,17 @@ void Device::ended(transport::Context& context, Status why) {
             start_watch(f);
     });
     remote_flows_.for_each([&](RemoteFlow& f) {
-        bool here = f.context == &context;
-        if (here) f.context = nullptr;
+        bool here = f.context == context.id();
+        if (here) f.context = 0;
         if (why != Status::ok && (here || (f.peer == peer && !peer->preferred)))
             free_remote_flow(f);
     });
     if (box) outboxes_.free(box);
+    context.client_data = nullptr;
+}
+
+void Device::evicted(transport::Context& context) {
+    if (context.client_data) outboxes_.free(static_cast<Outbox*>(context.client_data));
     context.client_data = nullptr;
 }
 

@@ -54,6 +54,8 @@ namespace rill::obs {
     X(remote_refused, "accesses of peers refused for their key, range, rights or memory")          \
     X(contexts_opened, "transport contexts opened by us")                                          \
     X(contexts_accepted, "transport contexts opened by peers")                                     \
+    X(contexts_evicted, "transport contexts that gave their memory back, being idle")              \
+    X(contexts_revived, "transport contexts that were needed again after that")                    \
     X(paths_suspected, "paths asked because they swallowed packets or could not be sent on")       \
     X(paths_down, "paths that did not answer then")                                                \
     X(paths_up, "paths that answered, first or again")                                             \

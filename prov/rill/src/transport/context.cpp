@@ -83,8 +83,25 @@ const wire::Address& Context::destination(const Outgoing& packet, const Path& pa
 void Context::add_paths(uint16_t last) {
     while (paths_.size() <= last) {
         const auto entropy = static_cast<uint16_t>(paths_.size());
-        paths_.push_back(std::make_unique<Path>(Path::Way{0, 0, entropy}, packet_bytes_));
+        add(std::make_unique<Path>(Path::Way{0, 0, entropy}, packet_bytes_));
     }
+}
+
+std::vector<PathNumbers> Context::path_numbers() const {
+    std::vector<PathNumbers> numbers = resumed_; // of which some may not have been made again
+    numbers.resize(std::max({numbers.size(), paths_.size(), rx_paths_.size()}));
+    for (size_t i = 0; i < paths_.size(); ++i)
+        numbers[i].next_seq = paths_[i]->next_seq();
+    for (size_t i = 0; i < rx_paths_.size(); ++i)
+        numbers[i].marks = rx_paths_[i].marks;
+    return numbers;
+}
+
+void Context::resume_paths(std::vector<PathNumbers>&& numbers) {
+    rx_paths_.resize(numbers.size());
+    for (size_t i = 0; i < numbers.size(); ++i)
+        rx_paths_[i].marks = numbers[i].marks;
+    resumed_ = std::move(numbers);
 }
 
 size_t Context::congestion_window_bytes() const {
@@ -231,8 +248,8 @@ Instant Context::keep_alive_deadline(const Timing& t) const {
 }
 
 Instant Context::idle_deadline() const {
-    if (idle_done_ || state_ != State::established) return kNever;
-    return used_at_ + kIdle;
+    if (state_ != State::established) return kNever;
+    return idle_done_ ? evict_at_ : used_at_ + kIdle;
 }
 
 Instant Context::next_deadline(const Timing& t) {

@@ -4,6 +4,7 @@
 #include "transport/charges.hpp"
 #include "transport/congestion.hpp"
 #include "transport/deadlines.hpp"
+#include "transport/evicted.hpp"
 #include "transport/outgoing.hpp"
 #include "transport/path.hpp"
 #include "transport/peer.hpp"
@@ -130,6 +131,14 @@ private:
         return *paths_[number];
     }
     void add_paths(uint16_t last); // of the first pair of addresses
+    // What an eviction keeps of the paths, and how it is taken up again, by paths still to be made.
+    std::vector<PathNumbers> path_numbers() const;
+    void resume_paths(std::vector<PathNumbers>&& numbers);
+    void add(std::unique_ptr<Path> path) {
+        if (paths_.size() < resumed_.size()) path->resume(resumed_[paths_.size()].next_seq);
+        paths_.push_back(std::move(path));
+    }
+    Instant last_used() const { return std::max(used_at_, last_heard_); }
     bool is_data_address(const wire::Address& address) const {
         if (address == data_) return true;
         return ways_ && std::ranges::find(ways_->remotes, address) != ways_->remotes.end();
@@ -221,8 +230,9 @@ private:
     SendWindow window_;
     PacketList pending_; // lost, or filled and not yet gone; goes before anything new
     std::vector<std::unique_ptr<Path>> paths_;
-    std::unique_ptr<Ways> ways_; // null while both sides have one address
-    RttEstimator rtt_;           // over all paths: for probes and time-outs
+    std::vector<PathNumbers> resumed_; // of the paths before an eviction
+    std::unique_ptr<Ways> ways_;       // null while both sides have one address
+    RttEstimator rtt_;                 // over all paths: for probes and time-outs
 
     // Receiving.
     ReceiveWindow received_;
@@ -239,6 +249,7 @@ private:
     Instant newest_delivered_{};      // when the youngest packet known to have arrived was sent
     Instant probed_at_{};
     Instant used_at_{};                 // last record sent or received
+    Instant evict_at_ = kNever;         // when to see whether it is idle for long
     Instant refused_at_ = kNever;       // first refusal since something was heard
     Instant refused_probe_at_ = kNever; // when to find out whether it was meant
     Instant endpoint_refused_at_ = kNever;

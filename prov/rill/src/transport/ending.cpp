@@ -61,21 +61,10 @@ void Transport::end_one(Context& context, Status why, Instant now) {
     if (context.state_ == State::leaving) farewell_answered(context);
     bool unproven = context.state_ == State::accepted;
     set_state(context, Event::over);
-    if (unsettled_ == &context) unsettled_ = nullptr;
-    deadlines_.remove(context);
-    context.ListHook<ReadyTag>::unlink();
-    context.ListHook<AckTag>::unlink();
-    if (List<Context, ActiveTag>::contains(context)) {
-        context.ListHook<ActiveTag>::unlink();
-        --active_count_;
-    }
-    set_blocked(context, false);
-    set_lazy(context, false);
+    unlink(context);
     remove_address(context, context.endpoint_);
     remove_address(context, context.data_);
-    if (context.ways_)
-        for (size_t i = 1; i < context.ways_->remotes.size(); ++i)
-            remove_address(context, context.ways_->remotes[i]);
+    forget_remotes(context);
     if (Peer* peer = context.peer_) {
         by_peer_token_.erase(context.peer_token_);
         tombstones_.add({context.id_, context.token_, context.peer_id_, context.peer_token_,
@@ -92,6 +81,20 @@ void Transport::end_one(Context& context, Status why, Instant now) {
     if (why == Status::gone) counters_.add(Counter::peers_gone);
     ended_.push_back(contexts_.take(context));
     client_.ended(context, why);
+}
+
+// From all that the transport goes through.
+void Transport::unlink(Context& context) {
+    if (unsettled_ == &context) unsettled_ = nullptr;
+    deadlines_.remove(context);
+    context.ListHook<ReadyTag>::unlink();
+    context.ListHook<AckTag>::unlink();
+    if (List<Context, ActiveTag>::contains(context)) {
+        context.ListHook<ActiveTag>::unlink();
+        --active_count_;
+    }
+    set_blocked(context, false);
+    set_lazy(context, false);
 }
 
 void Transport::free_ended() {
@@ -125,6 +128,7 @@ void Transport::receive_farewell_ack(Context& context, const Arrival& arrival, I
 
 void Transport::reset(Instant now) {
     start_pass(now);
+    revive_all();
     std::vector<Context*> all;
     contexts_.for_each([&](Context& context) {
         const bool answers = context.state_ > State::opening && context.state_ < State::leaving;
@@ -155,12 +159,21 @@ bool Transport::may_retire(const Context& context) const {
 }
 
 void Transport::idle(Context& context, Instant now) {
+    if (context.idle_done_) return idle_for_long(context, now);
     context.used_at_ = now;
     if (!context.drained()) return; // look again
     context.window_.release();
     context.received_.release();
     context.idle_done_ = true;
+    if (config_.evict_after != Duration::zero()) context.evict_at_ = now + config_.evict_after;
     if (context.opener_ && may_retire(context)) ask_to_retire(context, now);
+}
+
+// What cannot be evicted then is left alone until it has been used again, or the limit is reached.
+void Transport::idle_for_long(Context& context, Instant now) {
+    const Instant at = context.last_used() + config_.evict_after;
+    context.evict_at_ = at > now ? at : kNever;
+    if (at <= now && may_evict(context)) evict(context);
 }
 
 // Only the opener asks, so that questions never cross. The number tells an answer to this question
@@ -278,7 +291,7 @@ void Transport::receive_reset(const Arrival& arrival, Instant now) {
     const wire::Header& h = arrival.view.header;
     auto it = by_peer_token_.find(h.token);
     if (it == by_peer_token_.end()) return counters_.add(Counter::drop_context);
-    Context& context = *it->second;
+    Context& context = *context_of(it->second);
     if (context.peer_id_ != h.context) return counters_.add(Counter::drop_token);
     switch (context.state_) {
     case State::retiring:
@@ -293,12 +306,9 @@ void Transport::receive_reset(const Arrival& arrival, Instant now) {
 }
 
 void Transport::refused(const wire::Address& address, Instant now) {
-    std::vector<Context*> there;
-    auto [from, to] = by_address_.equal_range(address);
-    for (auto it = from; it != to; ++it)
-        there.push_back(it->second);
-    for (Context* context : there) {
-        if (context->ended()) continue;
+    for (const uint32_t id : contexts_at(address)) {
+        Context* context = contexts_.find(id); // one that is evicted has sent nothing
+        if (!context) continue;
         if (context->state_ <= State::opening)
             refused_opening(*context, now);
         else if (!context->is_data_address(address))
@@ -344,13 +354,28 @@ void Transport::refused_endpoint(Context& context, Instant now) {
 }
 
 void Transport::add_address(Context& context, const wire::Address& address) {
-    by_address_.emplace(address, &context);
+    by_address_.emplace(address, context.id_);
+}
+
+std::vector<uint32_t> Transport::contexts_at(const wire::Address& address) const {
+    std::vector<uint32_t> ids;
+    auto [from, to] = by_address_.equal_range(address);
+    for (auto it = from; it != to; ++it)
+        ids.push_back(it->second);
+    return ids;
+}
+
+// The first of the peer's addresses is the context's own.
+void Transport::forget_remotes(Context& context) {
+    if (!context.ways_) return;
+    for (size_t i = 1; i < context.ways_->remotes.size(); ++i)
+        remove_address(context, context.ways_->remotes[i]);
 }
 
 void Transport::remove_address(Context& context, const wire::Address& address) {
     auto [from, to] = by_address_.equal_range(address);
     for (auto it = from; it != to; ++it) {
-        if (it->second != &context) continue;
+        if (it->second != context.id_) continue;
         by_address_.erase(it);
         return;
     }

@@ -9,6 +9,8 @@ rill_core_sources += \
 	%D%/credit.cpp %D%/credit.hpp \
 	%D%/deadlines.cpp %D%/deadlines.hpp \
 	%D%/ending.cpp \
+	%D%/evicted.hpp \
+	%D%/eviction.cpp \
 	%D%/forget.cpp \
 	%D%/hello.cpp %D%/hello.hpp \
 	%D%/opening.cpp \

@@ -33,7 +33,7 @@ void Transport::receive_opening(Arrival& arrival, Instant now) {
         context = accept(arrival, now);
         if (!context) return;
     } else {
-        context = known->second;
+        context = context_of(known->second);
         if (context->peer_id_ != h.context || context->peer_->device != h.device)
             return counters_.add(Counter::drop_token);
     }
@@ -59,18 +59,15 @@ Context* Transport::accept(const Arrival& arrival, Instant now) {
         ask_for_cookie(arrival, now);
         return nullptr;
     }
-    Context* context = contexts_.make(secrets_.token(), secrets_.first_psn(), packet_limit(from));
+    Context* context = make_context(from);
     if (!context) {
         counters_.add(Counter::drop_strangers);
         return nullptr;
     }
-    context->initial_window_ = config_.initial_window_bytes;
-    context->path_limit_ = path_limit();
     context->state_ = State::accepted;
     ++half_open_;
     context->address_proven_ = proven;
     context->opened_port_ = arrival.port;
-    context->used_at_ = now;
     if (!bind(*context, arrival)) {
         --half_open_;
         contexts_.take(*context);
@@ -136,11 +133,12 @@ bool Transport::bind(Context& context, const Arrival& arrival) {
     const wire::Hello& h = *arrival.view.hello;
     Peer* peer = peer_of(h.device);
     if (!peer) return false;
+    if (peer->evicted) context_of(peer->evicted); // of two, one may have to be retired
     context.peer_ = peer;
     peer->contexts.push_back(context);
     context.peer_id_ = h.context;
     context.peer_token_ = h.token;
-    by_peer_token_.emplace(h.token, &context);
+    by_peer_token_.emplace(h.token, context.id_);
     context.data_ = arrival.from.with_port(h.data_port);
     add_address(context, context.data_);
     context.peer_packet_max_ = h.max_packet;
@@ -213,9 +211,8 @@ void Transport::choose_preferred(Peer& peer) {
 
 // Somebody else at the address of a peer: that one may have been restarted. A probe finds out.
 void Transport::challenge_predecessors(const Context& context, Instant now) {
-    auto [from, to] = by_address_.equal_range(context.data_);
-    for (auto it = from; it != to; ++it) {
-        Context& other = *it->second;
+    for (const uint32_t id : contexts_at(context.data_)) {
+        Context& other = *context_of(id);
         if (other.peer_ == context.peer_ || other.state_ != State::established) continue;
         probe(other, now);
         arm(other);

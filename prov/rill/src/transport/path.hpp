@@ -49,6 +49,11 @@ public:
     // A number for the next transmission. One that then stays here leaves a harmless gap.
     uint16_t take_seq() { return next_seq_++; }
     uint16_t next_seq() const { return next_seq_; }
+    // Goes on where an earlier path of that number was.
+    void resume(uint16_t seq) {
+        next_seq_ = seq;
+        delivered_seq_ = static_cast<uint16_t>(seq - 1);
+    }
     // The last `n` were not used after all. Were they lost instead, a link that is full for long would
     // make the numbers wrap between two deliveries, and everything in flight look overtaken.
     void give_back_seq(size_t n) { next_seq_ = static_cast<uint16_t>(next_seq_ - n); }

@@ -54,6 +54,18 @@ void Transport::announce(Context& context, Instant now) {
     send_control(context, wire::PacketType::control, wire::kAckNow | wire::kHasAddresses, now);
 }
 
+// An acknowledgement says how many the peer knows: fewer than it did when it has evicted the context.
+void Transport::addresses_known(Context& context, uint8_t count, Instant now) {
+    Ways& ways = *context.ways_;
+    if (link_.nics() == 1 || !context.knows_addresses_) return;
+    if (count >= link_.nics()) {
+        ways.announce_at = kNever;
+    } else if (ways.announce_at == kNever) {
+        ways.announce_at = now;
+        ways.announce_after = kAnnounceFirst;
+    }
+}
+
 // The list stays as it is while the peer lives, so only the first copy counts. The peer's first
 // address is where its packets came from when the context opened, whatever it calls it itself.
 void Transport::receive_addresses(Context& context, std::span<const std::byte> list, Instant now) {
@@ -122,7 +134,7 @@ bool Transport::add_path(Context& context, const Path::Way& way, Instant now) {
     auto path = std::make_unique<Path>(way, context.packet_bytes_);
     path->packet_bytes = static_cast<uint32_t>(bytes);
     path->health.suspect(now);
-    context.paths_.push_back(std::move(path));
+    context.add(std::move(path));
     return true;
 }
 

@@ -15,9 +15,11 @@ struct PeerTag;
 // A device that we have heard from: the far end of one or more contexts.
 struct Peer {
     wire::DeviceId device{};
-    uint32_t ordinal = 0;            // dense, never reused while the transport lives
-    Context* preferred = nullptr;    // where new work goes; null when dead or gone
-    Status ended = Status::ok;       // dead or gone: why there is no preferred context
+    uint32_t ordinal = 0; // dense, never reused while the transport lives
+    // Where new work goes; null when dead, gone or evicted. Transport::way_to() brings it back.
+    Context* preferred = nullptr;
+    uint32_t evicted = 0;            // id of the only context, while that is evicted
+    Status ended = Status::ok;       // dead or gone: why there is no context
     List<Context, PeerTag> contexts; // written by the transport only
 };
 

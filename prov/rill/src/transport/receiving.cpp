@@ -116,6 +116,10 @@ void Transport::arm_after_ack(Context& context) {
 Context* Transport::addressed(const Arrival& arrival, Instant now) {
     const wire::Header& h = arrival.view.header;
     Context* context = contexts_.find(h.context);
+    if (!context) [[unlikely]] {
+        const EvictedContext* evicted = contexts_.find_evicted(h.context);
+        if (evicted && evicted->token == h.token) return context_of(h.context);
+    }
     if (context && context->token_ == h.token) return context;
     counters_.add(context ? Counter::drop_token : Counter::drop_context);
     answer_unknown(arrival, now);
@@ -218,7 +222,7 @@ void Transport::process_ack(Context& context, const Arrival& arrival, Instant no
     }
     process_echoes(context, arrival, now);
     take_credit(context, h.timestamp_us, block.window_bytes);
-    if (context.ways_ && block.addresses >= link_.nics()) context.ways_->announce_at = kNever;
+    if (context.ways_) addresses_known(context, block.addresses, now);
     if (acked > 0 || context.window_.base() != base) {
         context.last_sent_ = now; // progress: probes and time-outs count from here
         context.backoff_ = 0;

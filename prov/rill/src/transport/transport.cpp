@@ -32,16 +32,23 @@ Transport::Transport(const Config& config, wire::Link& link, const SipKey& secre
 Transport::~Transport() = default;
 
 Context* Transport::connect(const wire::Address& endpoint) {
-    Context* context =
-        contexts_.make(secrets_.token(), secrets_.first_psn(), packet_limit(endpoint));
+    Context* context = make_context(endpoint);
     if (!context) return nullptr;
     context->opener_ = true;
     context->endpoint_ = endpoint;
+    add_address(*context, endpoint);
+    counters_.add(obs::Counter::contexts_opened);
+    return context;
+}
+
+// Null when too many are open, and none of them can be evicted.
+Context* Transport::make_context(const wire::Address& to) {
+    if (contexts_.full()) make_room();
+    Context* context = contexts_.make(secrets_.token(), secrets_.first_psn(), packet_limit(to));
+    if (!context) return nullptr;
     context->initial_window_ = config_.initial_window_bytes;
     context->path_limit_ = path_limit();
     context->used_at_ = now_;
-    add_address(*context, endpoint);
-    counters_.add(obs::Counter::contexts_opened);
     return context;
 }
 
@@ -226,6 +233,7 @@ bool Transport::outstanding() const {
 void Transport::leave(Instant now) {
     settle();
     start_pass(now);
+    revive_all(); // also who was not heard of for long is told
     leaving_ = true;
     leave_until_ = now + kLeave;
     contexts_.for_each([&](Context& context) {

@@ -39,10 +39,12 @@ struct Config {
     Duration rto_min = std::chrono::milliseconds(10);
     Duration rto_max = std::chrono::seconds(1);
     uint32_t initial_window_bytes = 16 * 1024; // unscheduled, before the peer's first credit
-    uint32_t contexts_max = 65536;
-    uint32_t max_packet = 0;  // bytes; 0: what the link allows
-    uint16_t paths = 0;       // entropy values in use per context; 0: what the link offers
-    bool strict_open = false; // hold first-flight data of every stranger until a cookie is back
+    uint32_t contexts_max = 16384; // with one more, those used least recently are evicted
+    Duration evict_after =
+        std::chrono::minutes(10); // idleness after which a context is evicted; 0: never
+    uint32_t max_packet = 0;      // bytes; 0: what the link allows
+    uint16_t paths = 0;           // entropy values in use per context; 0: what the link offers
+    bool strict_open = false;     // hold first-flight data of every stranger until a cookie is back
 };
 
 // What the transport asks of the layer above (the device). Called from receive(), transmit(),
@@ -73,6 +75,9 @@ public:
     // nothing is lost, and what comes next goes to Peer::preferred. The context is freed after the
     // call.
     virtual void ended(Context& context, Status why) = 0;
+    // The context has been idle, and its memory is taken back; has_records() has just said that
+    // there is nothing for it. Peer::evicted tells that it comes back (way_to), with the same id.
+    virtual void evicted(Context& context) = 0;
     // Whether an address belongs to an endpoint that the program inserted into an address vector.
     virtual bool knows(const wire::Address& from) const = 0;
     // The queue pair whose endpoint has this port, or 0.
@@ -89,7 +94,7 @@ public:
     Transport& operator=(const Transport&) = delete;
 
     // A context towards an endpoint's address. Opens with the first packet that fill() gives it.
-    // Null when contexts_max are open.
+    // Null when contexts_max are open and in use.
     Context* connect(const wire::Address& endpoint);
     // `context` has records to send: transmit() will ask for them. With `lazily` they go out with
     // the next packet to that peer, at the latest when an acknowledgement is due.
@@ -97,6 +102,12 @@ public:
     // Keep probing a peer of whom something is expected although nothing is outstanding to it
     // (a directed receive): counts up and down.
     void watch(Context& context, bool on);
+    // The context for new work to a peer; null when it has ended (Peer::ended).
+    Context* way_to(Peer& peer) {
+        if (peer.preferred || !peer.evicted) [[likely]]
+            return peer.preferred;
+        return context_of(peer.evicted);
+    }
     // Frees an untouched context: there is a better way by now. Others stay.
     void abandon(Context& context);
 
@@ -135,6 +146,9 @@ public:
     // Every context ends now, as if its peer had taken leave. The peers are told once; who does not
     // hear it is told that the context is unknown when it sends.
     void reset(Instant now);
+
+    // Evicts all that can be, however long they have been idle (for tests, and where memory is short).
+    void evict_idle();
 
     const wire::DeviceId& device_id() const { return device_id_; }
     // For the client, while it places what came: the file that the packets lie in, or null.
@@ -183,6 +197,7 @@ private:
     void set_lazy(Context& context, bool lazy);
     void request_flush(Context& context);
     void stall(Instant now);
+    Context* make_context(const wire::Address& to);
     uint16_t path_limit() const;
     size_t packet_limit(const wire::Address& to) const;
 
@@ -269,6 +284,7 @@ private:
     void make_ways(Context& context);
     size_t add_addresses(std::byte* at) const;
     void announce(Context& context, Instant now);
+    void addresses_known(Context& context, uint8_t count, Instant now);
     void receive_addresses(Context& context, std::span<const std::byte> list, Instant now);
     void lay_paths(Context& context, Instant now);
     bool has_path(const Context& context, const Path::Way& way) const;
@@ -283,6 +299,7 @@ private:
     // ---- ending.cpp ----
     void end(Context& context, Status why, Instant now);
     void end_one(Context& context, Status why, Instant now);
+    void unlink(Context& context);
     void free_ended();
     void set_state(Context& context, Event event);
     void receive_farewell(Context& context, const Arrival& arrival, Instant now);
@@ -293,6 +310,7 @@ private:
     void ask_to_retire(Context& context, Instant now);
     bool may_retire(const Context& context) const;
     void idle(Context& context, Instant now);
+    void idle_for_long(Context& context, Instant now);
     void repeat(Context& context, Instant now);
     void repeat_soon(Context& context, Instant now);
     void refused(const wire::Address& address, Instant now);
@@ -304,6 +322,16 @@ private:
     void answer_unknown(const Arrival& arrival, Instant now);
     void add_address(Context& context, const wire::Address& address);
     void remove_address(Context& context, const wire::Address& address);
+    std::vector<uint32_t> contexts_at(const wire::Address& address) const; // evicted ones, too
+    void forget_remotes(Context& context);
+
+    // ---- eviction.cpp ----
+    bool may_evict(const Context& context) const;
+    void evict(Context& context);
+    Context& revive(const EvictedContext& evicted);
+    Context* context_of(uint32_t id); // brought back if it is evicted; null: there is none
+    void make_room();
+    void revive_all();
 
     Config config_;
     Duration absence_; // without a pass, although one was due: we were stopped
@@ -317,8 +345,8 @@ private:
     ContextTable contexts_;
     Pool<Outgoing> packets_;
     std::map<wire::DeviceId, Peer> peers_;
-    std::unordered_map<uint64_t, Context*> by_peer_token_;
-    std::unordered_multimap<wire::Address, Context*, wire::AddressHash> by_address_;
+    std::unordered_map<uint64_t, uint32_t> by_peer_token_; // ids, also of evicted contexts
+    std::unordered_multimap<wire::Address, uint32_t, wire::AddressHash> by_address_; // likewise
     Tombstones tombstones_;
     std::vector<std::unique_ptr<Context>> ended_; // freed when the next pass starts
 

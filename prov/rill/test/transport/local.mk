@@ -5,6 +5,7 @@ rill_transport_tests = \
 	%D%/context_table.t \
 	%D%/credit.t \
 	%D%/deadlines.t \
+	%D%/eviction.t \
 	%D%/hello.t \
 	%D%/path.t \
 	%D%/path_health.t \
@@ -34,6 +35,10 @@ TESTS += $(rill_transport_tests)
 %C%_deadlines_t_SOURCES = %D%/deadlines.cpp
 %C%_deadlines_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 %C%_deadlines_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
+
+%C%_eviction_t_SOURCES = %D%/eviction.cpp %D%/net.hpp
+%C%_eviction_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+%C%_eviction_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
 
 %C%_hello_t_SOURCES = %D%/hello.cpp
 %C%_hello_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)

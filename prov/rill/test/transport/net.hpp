@@ -262,7 +262,7 @@ public:
         return id;
     }
     void post(Destination& d, bool lazily = false) {
-        if (d.peer && d.peer->preferred) d.context = d.peer->preferred;
+        if (d.peer) d.context = transport->way_to(*d.peer);
         if (!d.context) {
             d.context = transport->connect(d.to);
             if (d.context) ++connected;
@@ -289,7 +289,12 @@ public:
         return true;
     }
     void train_placed() override {}
-    bool has_records(const Context&, bool) const override { return true; } // fill() tells
+    bool has_records(const Context& c, bool flush) const override {
+        const auto users = using_context.find(const_cast<Context*>(&c));
+        return users != using_context.end() && std::ranges::any_of(users->second, [&](auto* d) {
+                   return !d->waiting.empty() || (flush && !d->lazy.empty());
+               });
+    }
     bool fill(Context& c, Outgoing& packet, size_t limit, bool flush) override {
         bool any = false;
         for (Destination* d : using_context[&c]) {
@@ -353,6 +358,11 @@ public:
                 d->queue_pair = 0;
             }
         }
+    }
+    void evicted(Context& c) override {
+        for (Destination* d : using_context[&c])
+            d->context = nullptr;
+        using_context.erase(&c);
     }
     bool knows(const wire::Address&) const override { return knows_all; }
     uint32_t queue_pair_of(wire::PortId port) const override {
