@@ -9,6 +9,8 @@ namespace {
 
 // An ended destination is tried again this often while somebody sends to it.
 constexpr Duration kKnockInterval = std::chrono::seconds(1);
+// Names no queue pair of any device, and is not "whichever has the port" either.
+constexpr uint32_t kClosedQueuePair = UINT32_MAX;
 
 // The list has the operands of all ranges of an atomic operation, and behind them what they are
 // compared with.
@@ -303,6 +305,9 @@ void Device::opened(transport::Context& context, transport::Peer& peer, uint32_t
     AddressHandle& h = handles_[box.handle];
     if (h.opening != &context) return;
     h.opening = nullptr;
+    // The endpoint has closed since the packet that opened: what follows is refused by name. A
+    // record that named none would go to the endpoint that the context happened to be opened to.
+    if (queue_pair == kNoQueuePair) queue_pair = kClosedQueuePair;
     adopt(h, peer, queue_pair);
     box.for_each([&](SendWork& w) {
         if (w.addressed() && w.remote == 0) w.remote = queue_pair;
