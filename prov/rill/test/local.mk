@@ -85,9 +85,24 @@ rill_unit_tests += %D%/nic/event_doorbell.t
 %C%_nic_event_doorbell_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
 
 rill_unit_tests += %D%/nic/function.t
-%C%_nic_function_t_SOURCES = %D%/nic/function.cpp
+%C%_nic_function_t_SOURCES = %D%/nic/function.cpp %D%/nic/function_host.hpp
 %C%_nic_function_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 %C%_nic_function_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
+
+rill_unit_tests += %D%/nic/function_hostile.t
+%C%_nic_function_hostile_t_SOURCES = %D%/nic/function_hostile.cpp %D%/nic/function_host.hpp
+%C%_nic_function_hostile_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+%C%_nic_function_hostile_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
+
+rill_unit_tests += %D%/nic/function_interrupts.t
+%C%_nic_function_interrupts_t_SOURCES = %D%/nic/function_interrupts.cpp %D%/nic/function_host.hpp
+%C%_nic_function_interrupts_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+%C%_nic_function_interrupts_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
+
+rill_unit_tests += %D%/nic/function_resources.t
+%C%_nic_function_resources_t_SOURCES = %D%/nic/function_resources.cpp %D%/nic/function_host.hpp
+%C%_nic_function_resources_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+%C%_nic_function_resources_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
 
 rill_unit_tests += %D%/rdm/device.t
 %C%_rdm_device_t_SOURCES = %D%/rdm/device.cpp %D%/rdm/hosts.hpp
