@@ -4,7 +4,6 @@
 rill_core_sources =
 rill_fi_sources =
 rill_core_lib = %D%/librillcore.la
-rill_dedup_lib = %D%/librilldedup.la $(rill_core_lib)
 
 include %D%/src/util/local.mk
 include %D%/src/wire/local.mk
@@ -30,13 +29,7 @@ endif
 noinst_LTLIBRARIES += %D%/librillcore.la
 %C%_librillcore_la_SOURCES = $(rill_core_sources)
 %C%_librillcore_la_CPPFLAGS = $(AM_CPPFLAGS) $(rill_assert_flags)
-
-# In-band de-duplication: a library by itself, and libcrypto no load on the module, until the device calls
-# it.
-check_LTLIBRARIES += %D%/librilldedup.la
-%C%_librilldedup_la_SOURCES = $(rill_dedup_sources)
-%C%_librilldedup_la_CPPFLAGS = $(AM_CPPFLAGS) $(rill_assert_flags)
-%C%_librilldedup_la_LIBADD = $(CRYPTO_LIBS)
+%C%_librillcore_la_LIBADD = $(CRYPTO_LIBS)
 
 plugin_LTLIBRARIES += %D%/librill-fi.la
 %C%_librill_fi_la_SOURCES = $(rill_fi_sources)

@@ -109,6 +109,11 @@ rill_unit_tests += %D%/rdm/device.t
 %C%_rdm_device_t_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/prov/rill $(CRITERION_CFLAGS)
 %C%_rdm_device_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
 
+rill_unit_tests += %D%/rdm/dedup.t
+%C%_rdm_dedup_t_SOURCES = %D%/rdm/dedup.cpp %D%/rdm/hosts.hpp
+%C%_rdm_dedup_t_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/prov/rill $(CRITERION_CFLAGS)
+%C%_rdm_dedup_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
+
 check_PROGRAMS += $(rill_unit_tests)
 TESTS += $(rill_unit_tests)
 endif

@@ -218,9 +218,10 @@ void engine(int rounds) {
     const auto with = [](DigestKind kind, ChunkerKind chunker, ChunkLimits limits) {
         struct Bench {
             Store store{kMemory / kChunk};
-            Ring<Record> ring{1024};
+            RecordMemory ring{1024};
+            RecordRing written{ring.header(), 1024};
             Engine engine;
-            explicit Bench(const EngineSettings& s) : engine(store, ring, s, this_cpu()) {
+            explicit Bench(const EngineSettings& s) : engine(store, written, s, this_cpu()) {
                 if (!is_ok(store.attach(to))) std::abort();
             }
         };

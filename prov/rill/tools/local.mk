@@ -22,4 +22,4 @@ bin_PROGRAMS += %D%/rill_stat
 # By hand: no test has a timed assertion.
 check_PROGRAMS += %D%/dedup_bench
 %C%_dedup_bench_SOURCES = %D%/dedup_bench.cpp
-%C%_dedup_bench_LDADD = $(rill_dedup_lib) $(XXHASH_LIBS) $(CRYPTO_LIBS)
+%C%_dedup_bench_LDADD = $(rill_core_lib) $(XXHASH_LIBS) $(CRYPTO_LIBS)

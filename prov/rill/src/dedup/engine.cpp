@@ -19,17 +19,18 @@ bool all_zeros(std::span<const std::byte> d) {
 
 } // namespace
 
-Engine::Engine(Store& store, Ring<Record>& ring, const EngineSettings& settings, const Cpu& cpu)
+Engine::Engine(Store& store, RecordRing& ring, const EngineSettings& settings, const Cpu& cpu)
     : store_(store), ring_(ring), chunker_(settings.chunker), kind_(settings.digest),
       verify_(settings.verify || settings.digest == DigestKind::xxh3_128), limits_(settings.limits),
       sha256_(cpu, settings.key), xxh3_(cpu, settings.key), streams_(limits_.streams),
       held_(limits_.held_spans) {}
 
-Stream* Engine::open(uint32_t name, Scope scope, uint64_t origin, Instant now) {
+Stream* Engine::open(uint32_t name, Scope scope, uint64_t origin, Instant now, void* owner) {
     Stream* s = streams_.make();
     if (!s) return nullptr;
     s->name = name;
     s->scope = scope;
+    s->owner = owner;
     s->cut = chunker_.start(origin);
     s->touched = now;
     touched_.push_back(*s);

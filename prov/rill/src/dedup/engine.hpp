@@ -2,11 +2,10 @@
 #pragma once
 
 #include "dedup/chunker.hpp"
-#include "dedup/record.hpp"
+#include "dedup/record_ring.hpp"
 #include "dedup/store.hpp"
 #include "dedup/stream.hpp"
 #include "util/pool.hpp"
-#include "util/ring.hpp"
 
 #include <array>
 #include <cstdint>
@@ -46,11 +45,12 @@ public:
     };
 
     // Store and ring must outlive the engine.
-    Engine(Store& store, Ring<Record>& ring, const EngineSettings& settings, const Cpu& cpu);
+    Engine(Store& store, RecordRing& ring, const EngineSettings& settings, const Cpu& cpu);
 
-    // `origin`: where the first byte lies in its region (fixed chunks end aligned there). Null: as
-    // many streams as there may be are open.
-    [[nodiscard]] Stream* open(uint32_t name, Scope scope, uint64_t origin, Instant now);
+    // `origin`: where the first byte lies in its region (fixed chunks end aligned there); `owner`:
+    // kept for whoever asks. Null: as many streams as there may be are open.
+    [[nodiscard]] Stream* open(uint32_t name, Scope scope, uint64_t origin, Instant now,
+                               void* owner = nullptr);
 
     // Bytes of the stream that have been placed, in any order; they must stay where they are until
     // the stream has passed them. What came before is ignored. again: no room to hold them back
@@ -66,12 +66,12 @@ public:
     [[nodiscard]] Status finish(Stream& s);
     // The stream is gone, its open chunk without a record.
     void abort(Stream& s);
-    // Likewise all to which nothing came for as long as the limits say. Calls each(name).
+    // Likewise all to which nothing came for as long as the limits say. Calls each(stream).
     template <class Each>
     void expire(Instant now, Each&& each) {
         for (Stream* s = touched_.front(); s && now - s->touched >= limits_.idle;
              s = touched_.front()) {
-            each(s->name);
+            each(*s);
             ++counters_.expired;
             discard(*s);
         }
@@ -111,7 +111,7 @@ private:
     void discard(Stream& s);
 
     Store& store_;
-    Ring<Record>& ring_;
+    RecordRing& ring_;
     Chunker chunker_;
     DigestKind kind_;
     bool verify_;

@@ -1,4 +1,4 @@
-rill_dedup_sources = \
+rill_core_sources += \
 	%D%/chunker.cpp %D%/chunker.hpp \
 	%D%/cpu.cpp %D%/cpu.hpp \
 	%D%/cut.hpp \
@@ -9,7 +9,7 @@ rill_dedup_sources = \
 	%D%/gear.cpp %D%/gear.hpp \
 	%D%/gear_avx2.cpp \
 	%D%/huge_array.hpp \
-	%D%/record.hpp \
+	%D%/record.hpp %D%/record_ring.hpp \
 	%D%/regions.cpp %D%/regions.hpp \
 	%D%/sha256.cpp %D%/sha256.hpp \
 	%D%/sha256_avx512.cpp \

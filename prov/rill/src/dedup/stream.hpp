@@ -29,6 +29,7 @@ struct HeldSpan : ListHook<HeldTag> {
 struct Stream : ListHook<ReadyTag>, ListHook<TouchedTag> {
     uint32_t name = 0;
     Scope scope = 0;
+    void* owner = nullptr;            // what it is for whoever opened it
     uint32_t sequence = 0;            // of the open chunk
     uint64_t front = 0;               // offset of the first byte that has not come
     Instant touched{};                // when data last came

@@ -26,6 +26,16 @@ enum class AdminOp : uint8_t {
     change_memory = 14,
     deregister_memory = 15,
     take_leave = 16,
+    create_dedup_store = 17,
+    destroy_dedup_store = 18,
+    create_dedup_ring = 19,
+    destroy_dedup_ring = 20,
+    attach_dedup = 21,
+    detach_dedup = 22,
+    submit_dedup = 23,
+    look_up_dedup = 24,
+    use_dedup_reference = 25,
+    get_dedup_statistics = 26,
 };
 
 enum class AdminStatus : uint8_t {
@@ -80,6 +90,7 @@ enum Feature : uint32_t {
     kFeatureStatistics = 1 << 1,   // the get-statistics command
     kFeatureAsyncEvents = 1 << 2,  // the asynchronous event queue
     kFeatureModeration = 1 << 3,   // of the completion queue's interrupt
+    kFeatureDedup = 1 << 4,        // stores of chunks, rings of records
 };
 
 // Where a send queue lies.
@@ -93,6 +104,43 @@ inline constexpr uint64_t kRegionPiecesMax = 256;
 
 // take_leave: completion notices that wait for company go; then the farewells.
 enum class LeaveStep : uint64_t { flush_notices = 0, farewell = 1 };
+
+// ---- dedup. Stores and rings have numbers that the host gives them, from 1 on; 0: none.
+inline constexpr uint64_t kDedupNumberMax = 255;
+inline constexpr uint64_t kDedupStoreMax = 1u << 26; // chunks of a store
+inline constexpr uint64_t kDedupKeyMax = 4096;       // bytes
+inline constexpr uint64_t kDedupQueriesMax = 4096;   // of one look-up
+
+// What records are made of: messages whose receives ask for it, or whatever peers write.
+enum class DedupTarget : uint64_t { queue_pair = 0, region = 1 };
+
+enum class DedupUse : uint64_t { resolve = 0, hold = 1, release = 2 };
+
+// One of a list that look_up_dedup reads, and writes the answer into.
+struct DedupQuery {
+    uint8_t digest[32] = {};
+    uint32_t length = 0;
+    uint32_t scope = 0;
+    uint64_t address = 0; // answer: 0 if the chunk is not known
+    uint32_t place = 0;   // answer: the reference
+    uint32_t generation = 0;
+    uint64_t reserved = 0;
+};
+static_assert(sizeof(DedupQuery) == 64);
+
+// Words that get_dedup_statistics writes, of a store and all that reports to it, since it was made.
+struct DedupStatistics {
+    uint64_t capacity = 0, chunks_now = 0;
+    uint64_t bytes = 0, chunks = 0; // that were digested
+    uint64_t duplicates = 0, duplicate_bytes = 0;
+    uint64_t mismatches = 0;      // a known digest, but other bytes
+    uint64_t records_dropped = 0; // a ring was full
+    uint64_t streams_lost = 0;    // transfers whose records are not complete
+    uint64_t lookups = 0, hits = 0, inserted = 0;
+    uint64_t evicted = 0;     // for want of a place
+    uint64_t overwritten = 0; // with their memory
+    uint64_t refused = 0;     // all that could have given way was held
+};
 
 // An address in arguments and results of commands: wire::Address as it is.
 inline constexpr size_t kAddressWords = 3;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 // The commands of the admin queue. Each looks at everything before it changes anything.
+#include "nic/admin_checks.hpp"
 #include "nic/entries.hpp"
 #include "nic/function.hpp"
 
@@ -12,14 +13,6 @@
 
 namespace rill::nic {
 namespace {
-
-// Arguments from `used` on must be zero: they may mean something one day.
-bool rest_is_zero(const AdminCommand& c, size_t used) {
-    return std::all_of(c.arguments + used, std::end(c.arguments),
-                       [](uint64_t a) { return a == 0; }) &&
-           std::all_of(std::begin(c.reserved), std::end(c.reserved),
-                       [](uint8_t b) { return b == 0; });
-}
 
 wire::Address address_in(const uint64_t* words) {
     wire::Address a;
@@ -34,17 +27,6 @@ bool is_address(const wire::Address& a) {
            a.family == wire::Family::ip6;
 }
 
-AdminStatus status_of(Status s) {
-    switch (s) {
-    case Status::ok: return AdminStatus::ok;
-    case Status::address_in_use: return AdminStatus::busy;
-    case Status::invalid:
-    case Status::not_found: return AdminStatus::illegal_parameter;
-    case Status::unsupported: return AdminStatus::unsupported;
-    default: return AdminStatus::resource_failure;
-    }
-}
-
 // Those that make something.
 bool takes_resources(AdminOp op) {
     switch (op) {
@@ -53,6 +35,8 @@ bool takes_resources(AdminOp op) {
     case AdminOp::create_shared_receive:
     case AdminOp::create_address_handle:
     case AdminOp::create_completion_queue:
+    case AdminOp::create_dedup_store:
+    case AdminOp::create_dedup_ring:
     case AdminOp::register_memory: return true;
     default: return false;
     }
@@ -99,6 +83,16 @@ AdminStatus Function::execute(const AdminCommand& c, AdminAnswer& a, Instant now
     case AdminOp::change_memory: return change_memory(c);
     case AdminOp::deregister_memory: return deregister_memory(c, now);
     case AdminOp::take_leave: return take_leave(c, now);
+    case AdminOp::create_dedup_store:
+    case AdminOp::destroy_dedup_store:
+    case AdminOp::create_dedup_ring:
+    case AdminOp::destroy_dedup_ring:
+    case AdminOp::attach_dedup:
+    case AdminOp::detach_dedup:
+    case AdminOp::submit_dedup:
+    case AdminOp::look_up_dedup:
+    case AdminOp::use_dedup_reference:
+    case AdminOp::get_dedup_statistics: return execute_dedup(c, a);
     }
     return AdminStatus::bad_opcode;
 }

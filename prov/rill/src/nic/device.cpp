@@ -10,7 +10,7 @@ Device::Device(const Config& config, const transport::Config& transport, wire::L
     : config_(config), counters_(counters), log_(log), link_(link), queue_pairs_(1),
       flows_(config.flows_max), inbound_(config.inbound_max),
       bounce_(config.envelopes_max, config.bounce_bytes), works_(UINT32_MAX), outboxes_(UINT32_MAX),
-      secret_(secret), remote_flows_(config.flows_max),
+      secret_(secret), remote_flows_(config.flows_max), dedup_(counters),
       transport_(transport, link, secret, *this, counters) {}
 
 Device::~Device() {
@@ -77,6 +77,7 @@ void Device::destroy_queue_pair(uint32_t number, Instant now) {
         table->for_each([&](PostedReceive& r) {
             if (r.watched != UINT32_MAX) watch(r.watched, false);
         });
+    dedup_.detach(qp.dedup);
     queue_pairs_[number].reset();
     transport_.transmit(now);
     tell();
@@ -176,6 +177,10 @@ void Device::take_leave(LeaveStep step, Instant now) {
 }
 
 Fault Device::run(Instant now, bool receive, bool everywhere) {
+    if (dedup_.active()) [[unlikely]] {
+        dedup_.set_time(now);
+        dedup_.expire();
+    }
     if (!receive) {
         transport_.transmit(now);
     } else {
@@ -202,6 +207,7 @@ void Device::reset(Instant now) {
     for (Fetch* f : open)
         fetches_.free(f);
     events_.clear();
+    dedup_.clear();
     overrun_ = false;
 }
 

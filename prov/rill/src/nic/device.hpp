@@ -4,6 +4,7 @@
 #include "nic/address_handles.hpp"
 #include "nic/bounce.hpp"
 #include "nic/completion_ring.hpp"
+#include "nic/dedup_unit.hpp"
 #include "nic/entries.hpp"
 #include "nic/function.hpp"
 #include "nic/inbound.hpp"
@@ -46,6 +47,11 @@ public:
     ~Device() override;
 
     // ---- FunctionBackend
+    DedupUnit* dedup() override { return &dedup_; }
+    // dedup_placement.cpp
+    [[nodiscard]] Status attach_dedup(DedupTarget target, uint64_t id, uint64_t store,
+                                      uint64_t ring, uint32_t scope) override;
+    [[nodiscard]] Status detach_dedup(DedupTarget target, uint64_t id) override;
     // `bound` asks for an address (port 0: any) and gets the one that the port has.
     // Messages take the receives of `shared`, if that is not kNoQueuePair.
     [[nodiscard]] Status create_queue_pair(wire::Address& bound, const QueueMemory& memory,
@@ -86,7 +92,8 @@ public:
     [[nodiscard]] Fault ring_receive(uint32_t number, uint16_t written) override;
     [[nodiscard]] Fault run(Instant now, bool receive, bool everywhere) override;
     Instant next_deadline() const override {
-        return std::min(transport_.next_deadline(), completions_.fires_at());
+        const Instant first = std::min(transport_.next_deadline(), completions_.fires_at());
+        return dedup_.active() ? std::min(first, dedup_.deadline()) : first;
     }
     bool outstanding() const override { return transport_.outstanding(); }
     void take_leave(LeaveStep step, Instant now) override;
@@ -124,7 +131,11 @@ private:
     // transport::Client
     bool place(transport::Context& from, wire::PortId port,
                std::span<const std::byte> records) override;
-    void train_placed() override { settle_writes(); }
+    void train_placed() override {
+        settle_writes();
+        if (dedup_.active()) [[unlikely]]
+            dedup_.run();
+    }
     bool has_records(const transport::Context& to, bool flush) const override;
     bool fill(transport::Context& to, transport::Outgoing& packet, size_t limit,
               bool flush) override;
@@ -183,6 +194,13 @@ private:
     void place_payload(Inbound& in, uint64_t offset, std::span<const std::byte> payload);
     Inbound* open_inbound(RxFlow& flow, MsgNo no, uint32_t unscheduled);
     void steer(Inbound& in, IovView iov, uint64_t base, uint64_t capacity, uint32_t request);
+    // What of the above dedup has to know: dedup_placement.cpp, only while it is active.
+    void start_chunks(Inbound& in, QueuePair& qp, bool reports, uint64_t total, bool from_bounce);
+    void chunk_payload(Inbound& in, uint64_t offset, size_t bytes);
+    void chunk_whole(QueuePair& qp, bool reports, IovView iov, uint64_t base, uint64_t bytes);
+    void chunk_write(RemoteFlow& f, const wire::Write& w, const MemoryRegion& region, uint64_t at,
+                     size_t bytes);
+    void placed_by_host(QueuePair& qp, const ReceiveEntry& e);
     void count_placed(Way way, size_t bytes);
     void free_inbound(Inbound& in);
     CompletionEntry& new_entry(EntryKind kind);
@@ -269,6 +287,7 @@ private:
     MemoryRegionTable regions_;
     uint32_t keys_made_ = 0;
     RemoteFlowTable remote_flows_;
+    DedupUnit dedup_;
     WriteBatch writes_;          // empty between trains
     uint32_t partials_ = 0;      // of all remote flows
     uint32_t early_atomics_ = 0; // likewise

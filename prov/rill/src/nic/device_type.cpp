@@ -42,6 +42,7 @@ constexpr std::pair<const char*, Feature> kFeatures[] = {
     {"statistics", kFeatureStatistics},
     {"async_events", kFeatureAsyncEvents},
     {"moderation", kFeatureModeration},
+    {"dedup", kFeatureDedup},
 };
 
 [[noreturn]] void fail(const std::string& field, const std::string& why) {

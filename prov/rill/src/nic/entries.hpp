@@ -98,13 +98,15 @@ enum class ReceiveOp : uint8_t {
     rename = 7,
     release = 8,   // a flow, after flow_ended
     give_back = 9, // a bounce buffer
+    placed = 10,   // the software has copied a message out of one: report its chunks
 };
 
 enum ReceiveFlags : uint8_t {
     kReceiveTagged = 1 << 0,
     kReceiveMulti = 1 << 1,
-    kReceiveSkip = 1 << 2,  // turn: the message was aborted, nothing is matched
-    kReceiveWatch = 1 << 3, // post: `flow` is an address handle that is watched until it matches
+    kReceiveSkip = 1 << 2,   // turn: the message was aborted, nothing is matched
+    kReceiveWatch = 1 << 3,  // post: `flow` is an address handle that is watched until it matches
+    kReceiveReport = 1 << 4, // post, steer, placed: the chunks are reported
 };
 
 struct ReceiveEntry {
@@ -115,11 +117,12 @@ struct ReceiveEntry {
     uint32_t request = 0; // turn: returned as it is
     uint32_t flow = 0;    // receive flow; post: address handle
     uint32_t msg_no = 0;
-    uint64_t tag = 0;             // steer: where the message starts in the buffer
-    uint64_t ignore = 0;          // turn: message length
+    uint64_t tag = 0;             // steer, placed: where the message starts in the buffer
+    uint64_t ignore = 0;          // turn, steer: message length
     uint64_t source = UINT64_MAX; // post: number of the peer that may match, or any; introduce,
                                   // rename: what the flow's sender is called
-    uint64_t minimum = 0;         // multi: a buffer with less left is given back; steer: capacity
+    uint64_t minimum = 0;         // multi: a buffer with less left is given back; steer: capacity;
+                                  // placed: bytes
     union {
         const iovec* iov = nullptr;
         void* buffer; // give_back

@@ -49,6 +49,8 @@ void Device::on_fetched_bytes(transport::Context& from, wire::GrantId id, uint64
     }
     scatter(f->iov, offset, payload);
     count_placed(Way::direct, n);
+    if (dedup_.active()) [[unlikely]]
+        dedup_.wrote(f->iov, offset, n);
     f->got += n;
     if (f->got == f->total) end_fetch(*f, Status::ok);
 }

@@ -237,6 +237,8 @@ void Function::unmap(uint64_t at) {
 bool Function::uses(uint64_t at, uint64_t bytes) const {
     const auto inside = [&](uint64_t place) { return place >= at && place - at < bytes; };
     if (completions_.entries && (inside(completions_.base) || inside(moved_at_))) return true;
+    for (const auto& [number, place] : dedup_rings_)
+        if (inside(place)) return true;
     return std::any_of(queue_pairs_.begin(), queue_pairs_.end(), [&](const auto& p) {
         const QueuePairInfo& qp = p.second;
         return inside(qp.receive_at) || (qp.place == QueuePlace::host_memory && inside(qp.at));
@@ -273,6 +275,7 @@ void Function::drop_everything(Instant now) {
         for (uint32_t i = 0; i < times; ++i)
             backend_.release_address(handle);
     handles_.clear();
+    dedup_rings_.clear();
     memory_.release_all(number_);
     if (completions_.entries) { // the data path was this function's
         backend_.reset(now);

@@ -3,6 +3,7 @@
 
 #include "nic/admin.hpp"
 #include "nic/bus.hpp"
+#include "nic/dedup_unit.hpp"
 #include "nic/device_memory.hpp"
 #include "nic/device_type.hpp"
 #include "nic/dma.hpp"
@@ -27,6 +28,14 @@ namespace rill::nic {
 class FunctionBackend {
 public:
     virtual ~FunctionBackend() = default;
+    // Null: it has none.
+    virtual DedupUnit* dedup() { return nullptr; }
+    // not_found: there is no such target, store or ring; address_in_use: attached already; invalid: the
+    // region overlaps one.
+    [[nodiscard]] virtual Status attach_dedup(DedupTarget, uint64_t, uint64_t, uint64_t, uint32_t) {
+        return Status::unsupported;
+    }
+    [[nodiscard]] virtual Status detach_dedup(DedupTarget, uint64_t) { return Status::unsupported; }
     // ---- commands. `bound` asks for an address (port 0: any) and gets the one that the port has.
     // Messages take the receives of `shared`, if that is not 0. no_memory, address_in_use, ...
     [[nodiscard]] virtual Status create_queue_pair(wire::Address& bound, const QueueMemory& memory,
@@ -91,6 +100,7 @@ inline constexpr const char* kFaultPointNames[] = {
 class Function final : public FunctionPort {
 public:
     static constexpr uint32_t kQueueEntriesMax = 1024;
+    static constexpr uint32_t kDedupRecordsMax = 1u << 20;
     static constexpr uint32_t kCompletionEntriesMin = 256; // a packet may bring 192
     static constexpr uint32_t kCompletionEntriesMax = 1u << 16;
     static constexpr uint16_t kEventVector = 0;
@@ -174,6 +184,17 @@ private:
     AdminStatus deregister_memory(const AdminCommand& c, Instant now);
     AdminStatus take_leave(const AdminCommand& c, Instant now);
 
+    // dedup_commands.cpp
+    AdminStatus execute_dedup(const AdminCommand& c, AdminAnswer& a);
+    AdminStatus create_dedup_store(const AdminCommand& c);
+    AdminStatus create_dedup_ring(const AdminCommand& c);
+    AdminStatus destroy_dedup_ring(const AdminCommand& c);
+    AdminStatus attach_dedup(const AdminCommand& c);
+    AdminStatus submit_dedup(const AdminCommand& c);
+    AdminStatus look_up_dedup(const AdminCommand& c);
+    AdminStatus use_dedup_reference(const AdminCommand& c, AdminAnswer& a);
+    AdminStatus get_dedup_statistics(const AdminCommand& c);
+
     const uint16_t number_;
     const DeviceType& type_;
     DeviceMemory& memory_;
@@ -215,9 +236,10 @@ private:
         uint64_t receive_at = 0;
     };
     std::unordered_map<uint32_t, QueuePairInfo> queue_pairs_;
-    std::vector<uint8_t> has_queue_pair_;            // by number: doorbells look here
-    std::unordered_set<uint64_t> keys_;              // of memory regions
-    std::unordered_map<uint32_t, uint32_t> handles_; // and how often each was created
+    std::vector<uint8_t> has_queue_pair_;                // by number: doorbells look here
+    std::unordered_set<uint64_t> keys_;                  // of memory regions
+    std::unordered_map<uint64_t, uint64_t> dedup_rings_; // by number: bus address
+    std::unordered_map<uint32_t, uint32_t> handles_;     // and how often each was created
 };
 
 static_assert(sizeof(wire::Address) == kAddressWords * 8);

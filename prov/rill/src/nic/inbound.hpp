@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #pragma once
 
+#include "nic/dedup_unit.hpp"
 #include "nic/rx_flow.hpp"
 #include "util/iov.hpp"
 #include "util/pool.hpp"
@@ -33,6 +34,7 @@ struct Inbound {
     uint64_t grant_offset = 0;
     uint64_t grant_length = 0;
     uint64_t grant_got = 0;
+    DedupUnit::Transfer* chunked = nullptr; // its bytes are reported as chunks
 
     bool arrived() const { return unscheduled_got == unscheduled; }
 };

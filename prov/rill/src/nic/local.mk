@@ -3,6 +3,7 @@ rill_core_sources += \
 	%D%/address_handles.hpp \
 	%D%/atomic_ops.cpp %D%/atomic_ops.hpp \
 	%D%/admin.hpp \
+	%D%/admin_checks.hpp \
 	%D%/admin_commands.cpp \
 	%D%/bus.hpp \
 	%D%/card.hpp \
@@ -12,6 +13,9 @@ rill_core_sources += \
 	%D%/config_functions.cpp %D%/config_functions.hpp \
 	%D%/config_image.cpp %D%/config_image.hpp \
 	%D%/config_space.cpp %D%/config_space.hpp \
+	%D%/dedup_commands.cpp \
+	%D%/dedup_placement.cpp \
+	%D%/dedup_unit.cpp %D%/dedup_unit.hpp \
 	%D%/describe.cpp %D%/describe.hpp \
 	%D%/device.cpp %D%/device.hpp \
 	%D%/device_memory.cpp %D%/device_memory.hpp \

@@ -28,6 +28,7 @@ struct PostedReceive : ListHook<BucketTag>, ListHook<PostOrderTag> {
     uint32_t request = 0;
     uint32_t watched = UINT32_MAX; // address handle that is watched while this is posted
     bool multi = false;
+    bool reports = false; // the chunks of what it takes
 };
 
 // Posted receives by what they ignore. Programs use very few distinct ignore masks (MPI: two or

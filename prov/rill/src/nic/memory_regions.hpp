@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #pragma once
 
+#include "nic/dedup_unit.hpp"
 #include "util/iov.hpp"
 #include "util/status.hpp"
 
@@ -24,6 +25,7 @@ struct MemoryRegion {
     uint64_t base = 0;
     uint64_t length = 0;
     uint8_t access = 0;
+    DedupAttachment dedup;
     // Shared with answers on their way, which go on to read what they were granted.
     std::shared_ptr<const Pieces> pieces;
 

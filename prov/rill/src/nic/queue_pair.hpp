@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #pragma once
 
+#include "nic/dedup_unit.hpp"
 #include "nic/entries.hpp"
 #include "nic/match_table.hpp"
 #include "wire/address.hpp"
@@ -32,11 +33,14 @@ struct QueuePair {
     MatchTable tagged;
     MatchTable untagged;
 
+    DedupAttachment dedup; // what receives posted here may report to
+
     QueuePair* shared = nullptr; // whose receives messages to this one take; null: its own
 
+    // Where receives are posted.
+    QueuePair& receiver() { return shared ? *shared : *this; }
     MatchTable& table(bool is_tagged) {
-        QueuePair& of = shared ? *shared : *this;
-        return is_tagged ? of.tagged : of.untagged;
+        return is_tagged ? receiver().tagged : receiver().untagged;
     }
 };
 

@@ -227,6 +227,8 @@ Inbound* Device::open_inbound(RxFlow& flow, MsgNo no, uint32_t unscheduled) {
 }
 
 void Device::free_inbound(Inbound& in) {
+    if (in.chunked) [[unlikely]]
+        dedup_.abort(in.chunked);
     bounce_.give_back(in.bounce);
     inbound_.free(in);
 }
@@ -238,6 +240,8 @@ void Device::place_payload(Inbound& in, uint64_t offset, std::span<const std::by
         scatter(in.iov, in.iov_base + offset,
                 payload.first(std::min<uint64_t>(room, payload.size())));
         count_placed(Way::direct, payload.size());
+        if (dedup_.active()) [[unlikely]]
+            chunk_payload(in, offset, payload.size());
         break;
     }
     case Destination::bounce:
@@ -307,10 +311,18 @@ void Device::on_message(transport::Context& from, wire::PortId port, const wire:
     if (posted) {
         IovView iov;
         uint64_t base, capacity;
+        const bool reports = posted->reports;
+        const bool bounced = in && in->destination == Destination::bounce;
         take(*posted, table, m.total, in, e, iov, base, capacity);
         if (single) {
             scatter(iov, base, r.payload.first(std::min<uint64_t>(capacity, r.payload.size())));
             count_placed(Way::direct, r.payload.size());
+        }
+        if (dedup_.active()) [[unlikely]] {
+            if (in)
+                start_chunks(*in, *qp, reports, m.total, bounced);
+            else
+                chunk_whole(*qp, reports, iov, base, std::min(capacity, m.total));
         }
     } else if (single) {
         if (way == Way::bounce && m.unscheduled > 0)

@@ -17,7 +17,10 @@ Fault Device::ring_receive(uint32_t number, uint16_t written) {
         case ReceiveOp::steer:
             if (Inbound* in = inbound_.find(e.inbound)) {
                 IovView iov{e.iov, e.iov_count};
+                const bool bounced = in->destination == Destination::bounce;
                 steer(*in, iov, e.tag, e.minimum, e.request);
+                if (dedup_.active()) [[unlikely]]
+                    start_chunks(*in, qp, e.flags & kReceiveReport, e.ignore, bounced);
             }
             break;
         case ReceiveOp::drop:
@@ -28,6 +31,9 @@ Fault Device::ring_receive(uint32_t number, uint16_t written) {
             if (RxFlow* f = flows_.at(e.flow)) f->source = e.source;
             break;
         case ReceiveOp::release: release_flow(e.flow); break;
+        case ReceiveOp::placed:
+            if (dedup_.active()) placed_by_host(qp, e);
+            break;
         case ReceiveOp::give_back: bounce_.give_back(static_cast<std::byte*>(e.buffer)); break;
         default: return Fault::bad_entry;
         }
@@ -50,6 +56,7 @@ void Device::post(QueuePair& qp, const ReceiveEntry& e) {
     r->iov = {e.iov, e.iov_count};
     r->length = total_bytes(r->iov);
     r->multi = e.flags & kReceiveMulti;
+    r->reports = e.flags & kReceiveReport;
     r->minimum = e.minimum;
     if (e.flags & kReceiveWatch) {
         r->watched = e.flow;
@@ -92,7 +99,12 @@ void Device::turn(QueuePair& qp, const ReceiveEntry& e) {
             IovView iov;
             uint64_t base, capacity;
             c.flags |= kEntryHit;
-            take(*r, table, e.ignore, inbound_.find(e.inbound), c, iov, base, capacity);
+            Inbound* in = inbound_.find(e.inbound);
+            const bool reports = r->reports;
+            const bool bounced = in && in->destination == Destination::bounce;
+            take(*r, table, e.ignore, in, c, iov, base, capacity);
+            if (in && dedup_.active()) [[unlikely]]
+                start_chunks(*in, qp, reports, e.ignore, bounced);
         }
     }
     push_entry();

@@ -48,6 +48,7 @@ void Device::deregister_memory(uint64_t key, Instant now) {
 void Device::remove_memory(uint64_t key) {
     MemoryRegion* region = regions_.find(key);
     if (!region) return;
+    if (region->dedup) (void)detach_dedup(DedupTarget::region, key);
     const std::shared_ptr<const MemoryRegion::Pieces> pieces = std::move(region->pieces);
     regions_.remove(key);
     if (pieces.use_count() == 1) return;
@@ -139,6 +140,8 @@ bool Device::advance(RemoteFlow& f, uint32_t msg_no, uint64_t bytes, uint64_t to
 void Device::free_remote_flow(RemoteFlow& f) {
     partials_ -= static_cast<uint32_t>(f.partial.size());
     early_atomics_ -= static_cast<uint32_t>(f.early.size());
+    const RemoteFlowTable::Handle h = remote_flows_.handle(f);
+    dedup_.abort_flow(h.slot, h.generation);
     remote_flows_.free(f);
 }
 
@@ -231,19 +234,23 @@ void Device::on_write(transport::Context& from, wire::PortId port, const wire::R
         return;
     }
     Status status = Status::ok;
+    const MemoryRegion* region = nullptr;
+    uint64_t at = 0;
     if (w.total > 0) { // a key is not looked at for nothing
-        const MemoryRegion* region = nullptr;
-        uint64_t at = 0;
         status = regions_.check(w.key, kRemoteWritable, w.address, w.length, region, at);
-        if (is_ok(status) && r.payload.size() == w.total)
+        // Digests are of what lies there.
+        if (is_ok(status) && (r.payload.size() == w.total || region->dedup.context))
             status = write_at_once(region->view(), at + w.offset, r.payload);
         else if (is_ok(status))
             defer_write(*f, w.msg_no, region->view(), at + w.offset, r.payload);
     }
-    if (is_ok(status))
+    if (is_ok(status)) {
         count_placed(Way::direct, r.payload.size());
-    else
+        if (region && dedup_.active()) [[unlikely]]
+            chunk_write(*f, w, *region, at, r.payload.size());
+    } else {
         counters_.add(Counter::remote_refused);
+    }
     const bool immediate = r.flags & wire::kImmediate;
     if (immediate && f->source.family == 0) {
         f->source = r.source;
@@ -251,6 +258,10 @@ void Device::on_write(transport::Context& from, wire::PortId port, const wire::R
     }
     if (is_last(*f, w.msg_no, r.payload.size(), w.total)) settle_writes();
     if (!advance(*f, w.msg_no, r.payload.size(), w.total, status)) return;
+    if (dedup_.active()) [[unlikely]] {
+        const RemoteFlowTable::Handle h = remote_flows_.handle(*f);
+        dedup_.abort_remote({h.slot, h.generation, w.msg_no, 0});
+    }
     counters_.add(Counter::remote_writes);
     const uint8_t kinds = kRemoteWasWritten | kRemoteNotice | (immediate ? kRemoteImmediate : 0);
     CompletionEntry& e = new_remote_entry(*f, kinds, w.msg_no, w.key, w.total, status);
@@ -265,6 +276,8 @@ void Device::on_remote_abort(transport::Context& from, wire::PortId port, const 
     auto [it, is_new] = f->partial.try_emplace(a.msg_no);
     partials_ += is_new;
     it->second.aborted = true;
+    const RemoteFlowTable::Handle h = remote_flows_.handle(*f);
+    dedup_.abort_remote({h.slot, h.generation, a.msg_no, 0});
 }
 
 // ---- reads ------------------------------------------------------------------------------------
@@ -421,6 +434,8 @@ Status Device::perform(const wire::Atomic& a, std::span<const std::byte> payload
     work.compare = a.kind == wire::AtomicKind::compare ? payload.data() + a.length : nullptr;
     work.result = fetches ? result.data() : nullptr;
     execute_in(list, at, work, element);
+    if (!reads_only && dedup_.active()) [[unlikely]]
+        dedup_.wrote(list, at, a.length);
     return Status::ok;
 }
 

@@ -52,6 +52,12 @@ namespace rill::obs {
     X(remote_reads, "RMA reads of peers that were answered here")                                  \
     X(remote_atomics, "atomic operations of peers that were executed here")                        \
     X(remote_refused, "accesses of peers refused for their key, range, rights or memory")          \
+    X(dedup_bytes, "bytes cut into chunks and digested")                                           \
+    X(dedup_chunks, "chunks")                                                                      \
+    X(dedup_duplicates, "chunks that a store had already")                                         \
+    X(dedup_duplicate_bytes, "bytes of them")                                                      \
+    X(dedup_records_dropped, "records of chunks for which a ring had no room")                     \
+    X(dedup_streams_lost, "transfers whose records are not complete")                              \
     X(contexts_opened, "transport contexts opened by us")                                          \
     X(contexts_accepted, "transport contexts opened by peers")                                     \
     X(contexts_evicted, "transport contexts that gave their memory back, being idle")              \

@@ -14,7 +14,8 @@ namespace {
 constexpr uint32_t kFabricController = 0x020800;
 constexpr uint16_t kCommand = 0x04;      // in configuration space
 constexpr uint32_t kWindow = 0xd0000000; // where address registers are placed, under 4 GiB
-constexpr uint32_t kKnownFeatures = nic::kFeatureDeviceMemory | nic::kFeatureAsyncEvents;
+constexpr uint32_t kKnownFeatures =
+    nic::kFeatureDeviceMemory | nic::kFeatureAsyncEvents | nic::kFeatureDedup;
 
 uint16_t phase_of(uint32_t index, uint32_t entries) {
     return index / entries % 2 == 0 ? nic::kPhaseBit : 0;
@@ -33,6 +34,14 @@ std::span<std::byte> bytes_of(std::vector<T>& v) {
     return std::as_writable_bytes(std::span(v));
 }
 
+std::array<uint64_t, nic::kAddressWords> words_of(const wire::Address& a) {
+    std::array<uint64_t, nic::kAddressWords> w;
+    std::memcpy(w.data(), &a, sizeof a);
+    return w;
+}
+
+} // namespace
+
 Status status_of(nic::AdminStatus s) {
     switch (s) {
     case nic::AdminStatus::ok: return Status::ok;
@@ -45,14 +54,6 @@ Status status_of(nic::AdminStatus s) {
     }
     return Status::io_error;
 }
-
-std::array<uint64_t, nic::kAddressWords> words_of(const wire::Address& a) {
-    std::array<uint64_t, nic::kAddressWords> w;
-    std::memcpy(w.data(), &a, sizeof a);
-    return w;
-}
-
-} // namespace
 
 // The rings go, so the device may reach no memory any more. Not a reset: that would tell the peers.
 Driver::~Driver() {
@@ -74,6 +75,10 @@ Status Driver::give_up(const char* where) {
 uint64_t Driver::map(std::span<std::byte> memory) {
     mapped_.push_back(port_->map(memory));
     return mapped_.back();
+}
+
+void Driver::unmap(uint64_t at) {
+    if (std::erase(mapped_, at) > 0) port_->unmap(at);
 }
 
 // A reset that is begun and not ended: the device has forgotten everything and touches nothing.

@@ -13,6 +13,7 @@
 #include <atomic>
 #include <initializer_list>
 #include <memory>
+#include <span>
 #include <sys/uio.h>
 #include <unordered_map>
 #include <utility>
@@ -28,6 +29,9 @@ struct RegionDescription {
     bool readable = false;
     bool writable = false;
 };
+
+// What the answer to a command means. busy: address_in_use.
+Status status_of(nic::AdminStatus s);
 
 // The host's side of a device: finds function 0 in configuration space, brings it up through its
 // registers, has resources made by admin commands, and fills, rings and reads the queues. It sees
@@ -63,6 +67,14 @@ public:
     // Nobody reads or writes the memory when this returns.
     void deregister_memory(uint64_t key, Instant now);
     void take_leave(nic::LeaveStep step, Instant now);
+
+    // ---- for parts of the host's side that have commands of their own. One command, and its answer;
+    // resource_failure also of a device that is down.
+    nic::AdminStatus ask(nic::AdminOp op, std::initializer_list<uint64_t> arguments,
+                         nic::AdminAnswer& answer);
+    // Memory that the device shall reach, as long as it is up or until it is unmapped.
+    uint64_t map(std::span<std::byte> memory);
+    void unmap(uint64_t at);
 
     // ---- queues. The device takes the entries of a queue in the order in which they were written.
     // more: this one may wait for the next, for ring(), flush() or run(): one doorbell does for
@@ -164,9 +176,6 @@ private:
         store(nic::kSendDoorbell, nic::queue_doorbell(queue_pair, queues_[queue_pair].sends, more),
               now);
     }
-    uint64_t map(std::span<std::byte> memory);
-    nic::AdminStatus ask(nic::AdminOp op, std::initializer_list<uint64_t> arguments,
-                         nic::AdminAnswer& answer);
     void drain_events();
     Status give_up(const char* where);
     bool handshake();

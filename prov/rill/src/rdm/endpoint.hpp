@@ -42,6 +42,8 @@ public:
     // Takes back a posted receive; it completes as canceled. not_found: not posted or matched.
     [[nodiscard]] Status cancel(void* context, Instant now);
 
+    // Where its receives are posted.
+    ReceiveSide& receives() { return *receives_; }
     void set_multi_recv_min(size_t bytes);
     const wire::Address& address() const { return address_; }
 

@@ -1,5 +1,6 @@
 rill_core_sources += \
 	%D%/address_vector.cpp %D%/address_vector.hpp \
+	%D%/dedup.cpp %D%/dedup.hpp \
 	%D%/driver.cpp %D%/driver.hpp \
 	%D%/endpoint.cpp %D%/endpoint.hpp \
 	%D%/module.cpp %D%/module.hpp \

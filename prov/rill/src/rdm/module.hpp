@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #pragma once
 
+#include "rdm/dedup.hpp"
 #include "rdm/driver.hpp"
 #include "rdm/receive_side.hpp"
 #include "rdm/request.hpp"
@@ -70,6 +71,7 @@ public:
     bool down() const { return driver_.down(); }
 
     Driver& driver() { return driver_; }
+    Dedup& dedup() { return dedup_; }
     const ModuleConfig& config() const { return config_; }
 
     // ---- for the two sides of an endpoint
@@ -136,6 +138,7 @@ private:
     ModuleConfig config_;
     Log& log_;
     Driver driver_;
+    Dedup dedup_{driver_};
     std::vector<Endpoint*> endpoints_; // by queue pair number; null: closed
     std::vector<Endpoint*> open_;      // in order of opening, shared receive contexts among them
     std::vector<AddressVector*> vectors_;

@@ -30,6 +30,7 @@ ReceiveOperation* ReceiveSide::make_operation(const RecvRequest& r) {
     op->tagged = r.tagged;
     op->multi = r.multi;
     op->report = r.report;
+    op->chunks = r.chunks;
     op->iov_count = static_cast<uint8_t>(r.iov_count);
     std::copy_n(r.iov, r.iov_count, op->iov);
     op->length = total_bytes({op->iov, op->iov_count});
@@ -83,6 +84,7 @@ void ReceiveSide::post(ReceiveOperation& op) {
     e.op = nic::ReceiveOp::post;
     if (op.tagged) e.flags |= nic::kReceiveTagged;
     if (op.multi) e.flags |= nic::kReceiveMulti;
+    if (op.chunks) e.flags |= nic::kReceiveReport;
     e.request = module_.receive_operations().handle(&op).slot;
     e.tag = op.tag;
     e.ignore = op.ignore;
@@ -247,6 +249,23 @@ Arrival* ReceiveSide::find_unexpected(bool tagged, uint64_t tag, uint64_t ignore
     return nullptr;
 }
 
+// Of a message that came in one packet. The device has not placed it, and hears of it where it has to
+// know what lies where.
+void ReceiveSide::copy_in(ReceiveOperation& op, const Arrival& a, uint64_t base) {
+    const size_t n = std::min<uint64_t>(a.unscheduled, a.capacity);
+    scatter({op.iov, op.iov_count}, base, {static_cast<std::byte*>(a.bounce), n});
+    if (!module_.dedup().active()) [[likely]]
+        return;
+    nic::ReceiveEntry e;
+    e.op = nic::ReceiveOp::placed;
+    if (op.chunks) e.flags |= nic::kReceiveReport;
+    e.iov = op.iov;
+    e.iov_count = op.iov_count;
+    e.tag = base;
+    e.minimum = n;
+    module_.post_receive(queue_pair_, e);
+}
+
 // An unexpected or claimed message gets its buffer.
 void ReceiveSide::assign(Arrival& a, ReceiveOperation& op, Instant now) {
     a.state = Arrival::State::receiving;
@@ -259,17 +278,17 @@ void ReceiveSide::assign(Arrival& a, ReceiveOperation& op, Instant now) {
         op.used += a.capacity;
         a.buffer = static_cast<std::byte*>(op.iov[0].iov_base) + base;
     }
-    IovView iov{op.iov, op.iov_count};
     if (a.inbound.slot == UINT32_MAX) {
-        size_t n = std::min<uint64_t>(a.unscheduled, a.capacity);
-        scatter(iov, base, {static_cast<std::byte*>(a.bounce), n});
+        copy_in(op, a, base);
     } else {
         nic::ReceiveEntry e;
         e.op = nic::ReceiveOp::steer;
+        if (op.chunks) e.flags |= nic::kReceiveReport;
         e.request = module_.receive_operations().handle(&op).slot;
         e.iov = op.iov;
         e.iov_count = op.iov_count;
         e.tag = base;
+        e.ignore = a.total;
         e.minimum = a.capacity;
         e.inbound = a.inbound;
         module_.post_receive(queue_pair_, e);
@@ -292,6 +311,7 @@ void ReceiveSide::begin(Arrival& a, Instant now) {
         e.grant = a.inbound;
         module_.post_send(queue_pair_, e, true, now);
     }
+    module_.want_review(); // the sender may die before the rest has come
     finish_if_over(a, now);
 }
 
@@ -435,10 +455,7 @@ void ReceiveSide::on_turned(ReceiveFlow& f, const nic::CompletionEntry& e, Insta
             base = static_cast<std::byte*>(e.buffer) - static_cast<std::byte*>(op.iov[0].iov_base);
         a.capacity = op.length - base;
         if (op.multi) a.capacity = std::min(a.capacity, a.total);
-        if (a.inbound.slot == UINT32_MAX) {
-            size_t n = std::min<uint64_t>(a.unscheduled, a.capacity);
-            scatter({op.iov, op.iov_count}, base, {static_cast<std::byte*>(a.bounce), n});
-        }
+        if (a.inbound.slot == UINT32_MAX) copy_in(op, a, base);
         // Aborted while its turn was being taken: the receive has gone into it.
         if (a.aborted) a.failed = Status::aborted;
         begin(a, now);

@@ -40,7 +40,8 @@ struct ReceiveOperation : ListHook<PostedTag> {
     bool tagged = false;
     bool multi = false;
     bool report = true;
-    bool spent = false; // multi: takes no further message
+    bool chunks = false; // are reported
+    bool spent = false;  // multi: takes no further message
     uint8_t iov_count = 0;
     iovec iov[kIovMax];
 };
@@ -148,6 +149,7 @@ private:
     ReceiveOperation* make_operation(const RecvRequest& r);
     void post(ReceiveOperation& op);
     bool take_unexpected(ReceiveOperation& op, Instant now);
+    void copy_in(ReceiveOperation& op, const Arrival& a, uint64_t base);
     Arrival* find_unexpected(bool tagged, uint64_t tag, uint64_t ignore, SourceId source);
     Arrival* make_arrival(ReceiveFlow& f, const nic::CompletionEntry& e, Arrival::State state);
     void free_arrival(Arrival& a);

@@ -102,6 +102,7 @@ struct RecvRequest {
     bool tagged = false;
     bool multi = false; // one entry only; serves messages until less than the minimum is left
     bool report = true;
+    bool chunks = false; // report them, to what the receiver is attached to
 };
 
 struct PeekRequest {

@@ -26,6 +26,7 @@ Status Module::reset_device(Instant now) {
     drop_everything(now);
     Status s = driver_.bring_up(now);
     if (is_ok(s)) s = make_again();
+    if (is_ok(s)) s = dedup_.make_again();
     if (!is_ok(s)) {
         driver_.take_down(now);
         retry_at_ = now + kRetryAfter;

@@ -6,6 +6,7 @@
 
 #include "dedup/engine.hpp"
 
+#include <bit>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -38,8 +39,9 @@ int main(int argc, char** argv) {
     if (!is_ok(Chunker::make(chunker, limits, this_cpu(), s.chunker)) || fragment == 0) return 2;
 
     Store store(1);
-    Ring<Record> ring(data.size() / limits.min + 2);
-    Engine engine(store, ring, s, this_cpu());
+    RecordMemory ring(std::bit_ceil(static_cast<uint32_t>(data.size() / limits.min + 2)));
+    RecordRing written(ring.header(), ring.capacity());
+    Engine engine(store, written, s, this_cpu());
     Stream* stream = engine.open(1, 0, 0, {});
     for (size_t at = 0; at < data.size(); at += fragment) {
         const auto part = data.subspan(at, std::min(fragment, data.size() - at));

@@ -34,11 +34,12 @@ constexpr DigestKind kDigests[] = {DigestKind::xxh3_128, DigestKind::sha256};
 
 struct Bench {
     Store store{4096};
-    Ring<Record> ring{4096};
+    RecordMemory ring{4096};
+    RecordRing written{ring.header(), 4096};
     Engine engine;
 
     explicit Bench(const EngineSettings& s, const Cpu& cpu = this_cpu())
-        : engine(store, ring, s, cpu) {}
+        : engine(store, written, s, cpu) {}
     std::vector<Record> records() {
         std::vector<Record> out;
         for (; !ring.empty(); ring.pop())
@@ -298,7 +299,7 @@ Test(engine, d6_contexts_are_bounded_and_freed_on_abort_and_timeout) {
 
     cr_assert(b.engine.deadline() == kStart + 10s);
     std::vector<uint32_t> gone;
-    const auto note = [&](uint32_t name) { gone.push_back(name); };
+    const auto note = [&](const Stream& s) { gone.push_back(s.name); };
     b.engine.expire(kStart + 10s - 1ns, note);
     cr_assert(gone.empty());
     b.engine.expire(kStart + 10s, note);
@@ -313,8 +314,9 @@ Test(engine, d6_contexts_are_bounded_and_freed_on_abort_and_timeout) {
 
 Test(engine, a_full_ring_drops_records_and_counts_them) {
     Store store(100);
-    Ring<Record> ring(4);
-    Engine engine(store, ring, settings(DigestKind::sha256, kFixed), this_cpu());
+    RecordMemory ring(4);
+    RecordRing written(ring.header(), 4);
+    Engine engine(store, written, settings(DigestKind::sha256, kFixed), this_cpu());
     const auto data = random_bytes(10 * 4096, 8);
     Stream* s = engine.open(1, 0, 0, kStart);
     cr_assert(is_ok(engine.place(*s, 0, data, kStart)));
