@@ -17,6 +17,7 @@ functional_programs = \
 	%D%/badinput.tap \
 	%D%/completions.tap \
 	%D%/counters.tap \
+	%D%/dedup.tap \
 	%D%/device.tap \
 	%D%/fork.tap \
 	%D%/getinfo.tap \
@@ -55,6 +56,14 @@ functional_libs = %D%/libharness.la $(FABRIC_LIBS) -lpthread
 
 %C%_counters_tap_SOURCES = %D%/counters.cpp
 %C%_counters_tap_LDADD = $(functional_libs)
+
+# Digests are compared with those of the libraries behind the standard tools.
+%C%_dedup_tap_SOURCES = \
+	%D%/dedup.cpp \
+	%D%/dedup_cases.hpp \
+	%D%/dedup_misuse.cpp \
+	%D%/remote_cases.hpp
+%C%_dedup_tap_LDADD = $(functional_libs) $(XXHASH_LIBS) $(CRYPTO_LIBS)
 
 %C%_device_tap_SOURCES = %D%/device.cpp
 %C%_device_tap_LDADD = $(functional_libs)
@@ -140,6 +149,7 @@ TESTS += %D%/tools.sh
 functional_impaired = \
 	%D%/impaired-atomics.tap \
 	%D%/impaired-counters.tap \
+	%D%/impaired-dedup.tap \
 	%D%/impaired-messages.tap \
 	%D%/impaired-multirecv.tap \
 	%D%/impaired-rma.tap \
@@ -151,6 +161,7 @@ functional_impaired = \
 functional_udp = \
 	%D%/udp-atomics.tap \
 	%D%/udp-completions.tap \
+	%D%/udp-dedup.tap \
 	%D%/udp-messages.tap \
 	%D%/udp-multirecv.tap \
 	%D%/udp-rma.tap \
@@ -173,6 +184,7 @@ $(functional_variants): $(srcdir)/%D%/impaired.sh $(srcdir)/%D%/udp.sh Makefile
 # A generated test does not pull in the program it runs.
 %D%/impaired-atomics.log: %D%/atomics.tap
 %D%/impaired-counters.log: %D%/counters.tap
+%D%/impaired-dedup.log: %D%/dedup.tap
 %D%/impaired-messages.log: %D%/messages.tap
 %D%/impaired-multirecv.log: %D%/multirecv.tap
 %D%/impaired-rma.log: %D%/rma.tap
@@ -181,6 +193,7 @@ $(functional_variants): $(srcdir)/%D%/impaired.sh $(srcdir)/%D%/udp.sh Makefile
 %D%/impaired-triggered.log: %D%/triggered.tap
 %D%/udp-atomics.log: %D%/atomics.tap
 %D%/udp-completions.log: %D%/completions.tap
+%D%/udp-dedup.log: %D%/dedup.tap
 %D%/udp-messages.log: %D%/messages.tap
 %D%/udp-multirecv.log: %D%/multirecv.tap
 %D%/udp-rma.log: %D%/rma.tap

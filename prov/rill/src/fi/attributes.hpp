@@ -4,6 +4,7 @@
 #include "fi/settings.hpp"
 
 #include <rdma/fabric.h>
+#include <rdma/fi_ext_rill.h>
 
 namespace rill::fi {
 
@@ -12,6 +13,8 @@ inline constexpr uint64_t kTxFlags = FI_COMPLETION | FI_INJECT | FI_INJECT_COMPL
                                      FI_TRANSMIT_COMPLETE | FI_DELIVERY_COMPLETE |
                                      FI_REMOTE_CQ_DATA | FI_MORE;
 inline constexpr uint64_t kRxFlags = FI_COMPLETION | FI_MULTI_RECV | FI_MORE;
+// Of a call that receives, beyond what may be an endpoint's default.
+inline constexpr uint64_t kRxCallFlags = FI_TRIGGER | FI_RILL_REPORT_CHUNKS;
 // What transmits take besides, each by itself; FI_TRIGGER also as the default that hints, fi_ep_alias
 // and FI_SETOPSFLAG set.
 inline constexpr uint64_t kTxCallFlags = kTxFlags | FI_FENCE | FI_TRIGGER;

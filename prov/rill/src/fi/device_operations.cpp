@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #include "fi/device_operations.hpp"
 
+#include "fi/dedup.hpp"
 #include "fi/domain.hpp"
 #include "fi/errors.hpp"
 #include "nic/admin.hpp"
@@ -76,6 +77,7 @@ constexpr Feature kFeatures[] = {
     {"statistics", negotiated<nic::kFeatureStatistics>},
     {"async_events", negotiated<nic::kFeatureAsyncEvents>},
     {"moderation", negotiated<nic::kFeatureModeration>},
+    {"dedup", negotiated<nic::kFeatureDedup>},
     {"functions", functions},
     {"virtual_functions_max",
      [](Engine& e) { return uint64_t{e.device_type().virtual_functions()}; }},
@@ -138,8 +140,12 @@ fi_rill_ops_device device_ops = {
 int open_device_operations(const char* name, uint64_t flags, void** out) {
     if (!name || !out) return -FI_EINVAL;
     if (flags) return -FI_EBADFLAGS;
-    if (std::string_view(name) != FI_RILL_DEVICE_OPS_1) return -FI_ENOSYS;
-    *out = &device_ops;
+    if (std::string_view(name) == FI_RILL_DEVICE_OPS_1)
+        *out = &device_ops;
+    else if (std::string_view(name) == FI_RILL_DEDUP_OPS_1)
+        *out = &dedup_ops;
+    else
+        return -FI_ENOSYS;
     return 0;
 }
 

@@ -268,6 +268,7 @@ Endpoint::~Endpoint() {
     Engine& engine = domain_->engine();
     {
         const Owned own(engine);
+        if (dedup_) engine.module().dedup().detach(endpoint_->receives());
         endpoint_->close(Engine::now());
         endpoint_.reset();
     }
@@ -277,6 +278,35 @@ Endpoint::~Endpoint() {
 int Endpoint::close() {
     if (uses.any()) return -FI_EBUSY;
     delete this;
+    return 0;
+}
+
+bool Endpoint::is_one(const fid* handle) {
+    const bool fits = handle->fclass == FI_CLASS_EP || handle->fclass == FI_CLASS_RX_CTX ||
+                      handle->fclass == FI_CLASS_SRX_CTX;
+    return fits && handle->ops == &fid_ops;
+}
+
+int Endpoint::attach(DedupStore& store, DedupRing* ring, uint32_t scope) {
+    if (!is_enabled() || !core_.endpoint_) return -FI_EOPBADSTATE;
+    if (!ring || core_.shared_receive_ || &store.domain() != domain_.get()) return -FI_EINVAL;
+    if (core_.dedup_) return -FI_EBUSY;
+    const Owned own(domain_->engine());
+    const Status s = domain_->engine().module().dedup().attach(
+        core_.endpoint_->receives(), store.number(), ring->number(), scope);
+    if (!is_ok(s)) return result_of(s);
+    core_.dedup_.store = Use<DedupStore>(store);
+    core_.dedup_.ring = Use<DedupRing>(*ring);
+    return 0;
+}
+
+// What has begun to be received is reported.
+int Endpoint::detach() {
+    if (!domain_->is_ours()) return -FI_EOPBADSTATE;
+    if (!core_.dedup_) return -FI_ENOENT;
+    const Owned own(domain_->engine());
+    domain_->engine().module().dedup().detach(core_.endpoint_->receives());
+    core_.dedup_ = {};
     return 0;
 }
 

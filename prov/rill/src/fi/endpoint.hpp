@@ -3,6 +3,7 @@
 
 #include "fi/address_vector.hpp"
 #include "fi/common.hpp"
+#include "fi/dedup.hpp"
 #include "fi/domain.hpp"
 #include "fi/reporter.hpp"
 #include "fi/shared_transmit.hpp"
@@ -49,6 +50,10 @@ public:
     int set_name(const void* addr, size_t len);
     int get_name(void* addr, size_t* len);
     ssize_t cancel(void* context);
+    // dedup: whether the handle is that of an endpoint or shared receive context of rill.
+    static bool is_one(const fid* handle);
+    int attach(DedupStore& store, DedupRing* ring, uint32_t scope);
+    int detach();
     Domain& domain() { return *domain_; }
     bool is_enabled() { return active() && domain_->is_ours(); }
     // The endpoint itself, if this is another face of one.
@@ -72,7 +77,7 @@ public:
     ssize_t inject_atomic(rdm::AtomicRequest& request);
     ssize_t receive(rdm::RecvRequest& request, uint64_t flags);
     ssize_t peek(const rdm::PeekRequest& request);
-    ssize_t receive_claimed(const rdm::RecvRequest& request, bool discard);
+    ssize_t receive_claimed(rdm::RecvRequest& request, uint64_t flags, bool discard);
     // What an operation reports that never reached the device, with the engine owned.
     void report(const rdm::Completion& c);
     void report_to_queue(const rdm::Completion& c);
@@ -119,6 +124,7 @@ private:
     rdm::Endpoint* active();
     template <class F>
     ssize_t post(bool capable, F&& operation);
+    bool may_report(uint64_t flags) const;
 
     Face<fid_ep, Endpoint> face_{};
     const Role role_;
@@ -147,6 +153,7 @@ private:
     Reporter tx_reporter_;
     Reporter rx_reporter_;
     Use<EventQueue> eq_;
+    DedupAttached dedup_;
     Use<SharedTransmit> shared_transmit_;
     Use<Endpoint> shared_receive_; // where its receives are posted
     uint64_t tx_always_ = FI_COMPLETION;

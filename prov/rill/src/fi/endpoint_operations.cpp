@@ -111,8 +111,15 @@ ssize_t Endpoint::inject_atomic(rdm::AtomicRequest& r) {
     return post(writes_, [&](rdm::Endpoint& e, Engine& on) { return e.atomic(r, on.tick()); });
 }
 
+// Of a receive that asks for its chunks.
+bool Endpoint::may_report(uint64_t flags) const {
+    return !(flags & FI_RILL_REPORT_CHUNKS) || core_.dedup_;
+}
+
 ssize_t Endpoint::receive(rdm::RecvRequest& r, uint64_t flags) {
     if (r.iov_count > rdm::kIovMax) return -FI_EINVAL;
+    if (!may_report(flags)) return -FI_EOPBADSTATE;
+    r.chunks = flags & FI_RILL_REPORT_CHUNKS;
     if (flags & FI_TRIGGER) return submit_triggered(*this, r, flags);
     r.report = flags & FI_COMPLETION;
     return post(may_receive(),
@@ -123,7 +130,9 @@ ssize_t Endpoint::peek(const rdm::PeekRequest& r) {
     return post(may_receive(), [&](rdm::Endpoint& e, Engine& on) { return e.peek(r, on.tick()); });
 }
 
-ssize_t Endpoint::receive_claimed(const rdm::RecvRequest& r, bool discard) {
+ssize_t Endpoint::receive_claimed(rdm::RecvRequest& r, uint64_t flags, bool discard) {
+    if (!may_report(flags)) return -FI_EOPBADSTATE;
+    r.chunks = flags & FI_RILL_REPORT_CHUNKS;
     return post(may_receive(), [&](rdm::Endpoint& e, Engine& on) {
         return e.receive_claimed(r, discard, on.tick());
     });

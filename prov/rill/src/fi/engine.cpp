@@ -208,6 +208,7 @@ bool Engine::pass(bool everywhere) {
         show(t);
     }
     const bool moved = module_->progress(t, look);
+    tell_listeners();
     idle_passes_ = moved || is_idle() ? 0 : idle_passes_ + 1;
     return moved;
 }
@@ -215,7 +216,9 @@ bool Engine::pass(bool everywhere) {
 bool Engine::quiet_pass(Instant now) {
     last_look_ = now;
     show(now);
-    return module_->progress(now, true);
+    const bool moved = module_->progress(now, true);
+    tell_listeners();
+    return moved;
 }
 
 Instant Engine::next_deadline() const {

@@ -27,6 +27,13 @@
 
 namespace rill::fi {
 
+// Who wants to look after every pass of the device.
+class PassListener {
+public:
+    virtual ~PassListener() = default;
+    virtual void passed() = 0;
+};
+
 // What a domain runs on: a link, the device and the module above it, the word that says who runs
 // them, and the thread that does when the program does not. Everything but the word, the fork mark
 // and the housekeeper is touched by the owner only.
@@ -74,6 +81,8 @@ public:
     bool is_idle() const { return idle_passes_ >= kIdlePasses; }
     // A pass on behalf of nobody, looking everywhere; true when something moved.
     bool quiet_pass(Instant now);
+    void listen(PassListener& listener) { listeners_.push_back(&listener); }
+    void stop_listening(PassListener& listener) { std::erase(listeners_, &listener); }
     // When somebody must make a pass although nothing arrives.
     Instant next_deadline() const;
     // Appends what to wait on for packets, for one sleep that follows.
@@ -97,6 +106,10 @@ private:
     Status carry_out(const obs::Command& command, Instant now);
     void publish(Instant now);
     [[nodiscard]] int open_link(const Settings& settings, uint8_t code_point);
+    void tell_listeners() {
+        for (PassListener* l : listeners_)
+            l->passed();
+    }
     void leave();
     void print_paths();
     void print_counters();
@@ -119,6 +132,7 @@ private:
     std::unique_ptr<link::ImpairedLink> impaired_;
     std::unique_ptr<nic::Card> card_; // what the module drives, over its bus
     std::unique_ptr<rdm::Module> module_;
+    std::vector<PassListener*> listeners_;
     Triggers triggers_{*this};
     Housekeeper housekeeper_;
 };

@@ -9,6 +9,8 @@ rill_fi_sources += \
 	%D%/completion_queue.cpp %D%/completion_queue.hpp \
 	%D%/counter.cpp %D%/counter.hpp \
 	%D%/deferred_work.cpp %D%/deferred_work.hpp \
+	%D%/dedup.cpp %D%/dedup.hpp \
+	%D%/dedup_operations.cpp \
 	%D%/device_operations.cpp %D%/device_operations.hpp \
 	%D%/device_files.cpp %D%/device_files.hpp \
 	%D%/domain.cpp %D%/domain.hpp \

@@ -2,6 +2,7 @@
 #include "fi/memory_region.hpp"
 
 #include "fi/counter.hpp"
+#include "fi/dedup.hpp"
 #include "fi/domain.hpp"
 #include "fi/errors.hpp"
 #include "fi/log.hpp"
@@ -154,6 +155,7 @@ int MemoryRegion::close() {
     if (domain_->is_ours()) {
         Engine& engine = domain_->engine();
         const Owned own(engine);
+        if (dedup_) engine.module().dedup().detach(face_.key);
         engine.module().watch_memory(face_.key, nullptr);
         engine.module().driver().deregister_memory(face_.key, Engine::now());
     }
@@ -186,12 +188,40 @@ rdm::EventCounter* MemoryRegion::remote_writes() const {
     return remote_writes_.get();
 }
 
+bool MemoryRegion::is_one(const fid* handle) {
+    return handle->fclass == FI_CLASS_MR && handle->ops == &fid_ops;
+}
+
+int MemoryRegion::attach(DedupStore& store, DedupRing* ring, uint32_t scope) {
+    if (&store.domain() != domain_.get()) return -FI_EINVAL;
+    if (dedup_) return -FI_EBUSY;
+    auto attached = std::make_unique<DedupAttached>();
+    const Owned own(domain_->engine());
+    const Status s = domain_->engine().module().dedup().attach(face_.key, store.number(),
+                                                               ring ? ring->number() : 0, scope);
+    if (!is_ok(s)) return result_of(s);
+    attached->store = Use<DedupStore>(store);
+    if (ring) attached->ring = Use<DedupRing>(*ring);
+    dedup_ = std::move(attached);
+    return 0;
+}
+
+int MemoryRegion::detach() {
+    if (!domain_->is_ours()) return -FI_EOPBADSTATE;
+    if (!dedup_) return -FI_ENOENT;
+    const Owned own(domain_->engine());
+    domain_->engine().module().dedup().detach(face_.key);
+    dedup_.reset();
+    return 0;
+}
+
 int MemoryRegion::control(int command, void* arg) {
     switch (command) {
     case FI_REFRESH: {
         const auto& change = *static_cast<const fi_mr_modify*>(arg);
         if (!domain_->is_ours()) return -FI_EOPBADSTATE;
         if (!has_pieces(change.attr)) return -FI_EINVAL;
+        if (dedup_) return -FI_EBUSY; // references lead into it
         const Owned own(domain_->engine());
         return result_of(domain_->engine().module().driver().change_memory(
             face_.key, describe(change.attr, access_, domain_->virtual_addresses())));

@@ -9,8 +9,11 @@
 namespace rill::fi {
 
 class Counter;
+class DedupRing;
+class DedupStore;
 class Domain;
 class MemoryRegion;
+struct DedupAttached;
 
 extern fi_ops_mr region_ops;
 
@@ -24,6 +27,10 @@ public:
     int close();
     int bind(fid* handle, uint64_t flags);
     int control(int command, void* arg);
+    // dedup: whether the handle is that of a region of rill.
+    static bool is_one(const fid* handle);
+    int attach(DedupStore& store, DedupRing* ring, uint32_t scope);
+    int detach();
     rdm::EventCounter* remote_reads() const override;
     rdm::EventCounter* remote_writes() const override;
 
@@ -38,6 +45,7 @@ private:
     uint64_t access_;
     Use<Counter> remote_reads_;
     Use<Counter> remote_writes_;
+    std::unique_ptr<DedupAttached> dedup_; // null: not attached
 };
 
 } // namespace rill::fi

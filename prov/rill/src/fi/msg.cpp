@@ -14,7 +14,7 @@ Endpoint& ep_of(fid_ep* handle) {
 
 ssize_t post_receive(Endpoint& ep, const iovec* iov, size_t count, fi_addr_t source, void* context,
                      uint64_t flags, rdm::CompletionSink* sink = nullptr) {
-    if (flags & ~(kRxFlags | FI_TRIGGER)) return -FI_EINVAL;
+    if (flags & ~(kRxFlags | kRxCallFlags)) return -FI_EINVAL;
     rdm::RecvRequest r;
     r.iov = iov;
     r.iov_count = count;

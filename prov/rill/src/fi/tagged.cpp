@@ -57,8 +57,8 @@ ssize_t look(Endpoint& ep, const fi_msg_tagged& msg, uint64_t flags) {
         return ep.peek(r);
     }
     if (!claim) return -FI_EINVAL; // FI_DISCARD alone
-    return ep.receive_claimed(receive_request(ep, msg.msg_iov, msg.iov_count, match, msg.context),
-                              discard);
+    rdm::RecvRequest r = receive_request(ep, msg.msg_iov, msg.iov_count, match, msg.context);
+    return ep.receive_claimed(r, flags, discard);
 }
 
 rdm::SendRequest send_request(const iovec* iov, size_t count, fi_addr_t destination, uint64_t tag,
@@ -97,7 +97,7 @@ ssize_t recvmsg_entry(fid_ep* handle, const fi_msg_tagged* msg, uint64_t flags) 
         Endpoint& ep = ep_of(handle);
         const uint64_t all = flags | ep.rx_msg_flags();
         const uint64_t either = flags & FI_TRIGGER ? FI_TRIGGER : kLookFlags;
-        if (flags & ~(FI_COMPLETION | FI_MORE | either)) return -FI_EINVAL;
+        if (flags & ~(FI_COMPLETION | FI_MORE | FI_RILL_REPORT_CHUNKS | either)) return -FI_EINVAL;
         if (flags & kLookFlags) return look(ep, *msg, all);
         return receive_tagged(ep, *msg, all, nullptr);
     });
