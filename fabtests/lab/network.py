@@ -51,7 +51,7 @@ class Host:
     def __init__(self, name):
         self.name = name
         self.links = []  # devices towards the other hosts, in order
-        self.addresses = {}  # device -> IPv4 address
+        self.addresses = {}  # device -> address
         try:
             self._keeper = subprocess.Popen(
                 ["unshare", "--net", "--uts", "--mount", "--pid", "--fork", "--kill-child",
@@ -95,7 +95,8 @@ class Host:
 
     def add_address(self, device, address, length=24):
         self.addresses[device] = address
-        self.ip(f"addr add {address}/{length} dev {device}", f"link set {device} up")
+        at_once = " nodad" if ":" in address else ""  # nobody else is there to ask
+        self.ip(f"addr add {address}/{length} dev {device}{at_once}", f"link set {device} up")
 
     def received_bytes(self):
         """Bytes that each device has received so far."""

@@ -31,24 +31,59 @@ def one_subnet(lab):
     return hosts
 
 
+def one_link(lab):
+    """Two hosts, one link of 1 Gb/s."""
+    hosts = [lab.add_host("lab-a"), lab.add_host("lab-b")]
+    lab.cable(hosts[0], "l0", hosts[1], "l0")
+    for number, host in enumerate(hosts, 1):
+        host.add_address("l0", f"10.1.0.{number}")
+        host.links.append("l0")
+        host.shape("l0")
+    return hosts
+
+
+def routers6(lab):
+    """As `routers`, in IPv6, where Linux hashes flow labels, not ports, unless told otherwise."""
+    hosts, ways = _between_routers(lab)
+    for host, router, side in zip(hosts, ways, (1, 2)):
+        host.add_address("l0", f"fd00:2:{side}::1", 64)
+        router.add_address("host", f"fd00:2:{side}::ff", 64)
+        host.ip(f"route add fd00:2::/32 via fd00:2:{side}::ff")
+        router.sysctl(net__ipv6__conf__all__forwarding=1)
+    for route in range(LINKS):
+        for side, router in enumerate(ways, 1):
+            router.add_address(f"r{route}", f"fd00:3:{route}::{side}", 64)
+    for router, far in zip(ways, (2, 1)):
+        hops = " ".join(f"nexthop via fd00:3:{route}::{far}" for route in range(LINKS))
+        router.ip(f"route add fd00:2:{far}::/64 {hops}")
+    return hosts
+
+
+def _between_routers(lab):
+    hosts = [lab.add_host("lab-a"), lab.add_host("lab-b")]
+    ways = [lab.add_node("lab-ra"), lab.add_node("lab-rb")]
+    for host, router in zip(hosts, ways):
+        lab.cable(host, "l0", router, "host")
+        host.links.append("l0")
+    for route in range(LINKS):
+        lab.cable(ways[0], f"r{route}", ways[1], f"r{route}")
+        for router in ways:
+            router.shape(f"r{route}")
+    return hosts, ways
+
+
 def routers(lab):
     """Two hosts behind routers with four equal-cost routes of 1 Gb/s between them, chosen by a hash
     over addresses and ports."""
-    hosts = [lab.add_host("lab-a"), lab.add_host("lab-b")]
-    ways = [lab.add_node("lab-ra"), lab.add_node("lab-rb")]
+    hosts, ways = _between_routers(lab)
     for host, router, side in zip(hosts, ways, (1, 2)):
-        lab.cable(host, "l0", router, "host")
-        host.links.append("l0")
         host.add_address("l0", f"10.2.{side}.1")
         router.add_address("host", f"10.2.{side}.254")
         host.ip(f"route add 10.2.0.0/16 via 10.2.{side}.254")
         router.sysctl(net__ipv4__ip_forward=1, net__ipv4__fib_multipath_hash_policy=1)
     for route in range(LINKS):
-        device = f"r{route}"
-        lab.cable(ways[0], device, ways[1], device)
         for side, router in enumerate(ways, 1):
-            router.add_address(device, f"10.3.{route}.{side}")
-            router.shape(device)
+            router.add_address(f"r{route}", f"10.3.{route}.{side}")
     for router, far in zip(ways, (2, 1)):
         hops = " ".join(f"nexthop via 10.3.{route}.{far}" for route in range(LINKS))
         router.ip(f"route add 10.2.{far}.0/24 {hops}")

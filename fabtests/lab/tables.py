@@ -174,6 +174,27 @@ def routes(table, _lab, hosts):
     table.row("1 MiB stream, MB/s", rill, tcp, "at least 450", rill >= 450)
 
 
+def routes6(table, _lab, hosts):
+    """Without tcp;ofi_rxm, which libfabric 1.17 does not get to answer over IPv6 here."""
+    meter = _Meter(table, hosts)
+    table.row("64 B one way, us", meter.latency(RILL))
+    rill = meter.rate(RILL)
+    table.row("1 MiB stream, MB/s", rill, None, "at least 450", rill >= 450)
+
+
+def fair(table, _lab, hosts):
+    """Two streams at once over the same links."""
+    def share(one, other):
+        pairs = [bench.start(table.build, hosts, provider, "--mode", "stream", "--size", MIB,
+                             "--seconds", 2 * table.seconds) for provider in (one, other)]
+        return [1e3 * pair.finish()[0]["gb_per_s"] for pair in pairs]
+    least = 0.3 * LINK_MB
+    for one, other in ((RILL, RILL), (RILL, TCP), (TCP, TCP)):
+        first, second = share(one, other)
+        table.row(f"1 MiB streams, {one} and {other}, MB/s", f"{first:.0f}", f"{second:.0f}",
+                  f"neither under {least:.0f}", min(first, second) >= least)
+
+
 def quick(table, _lab, hosts):
     """Seconds, for `make check`: whether it works, not how fast."""
     table.seconds = 0.2

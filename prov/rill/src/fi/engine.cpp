@@ -32,7 +32,8 @@ nic::CardConfig card_config(const Settings& s) {
     c.transport.peer_timeout = std::chrono::milliseconds(s.number(TunableId::peer_timeout));
     c.transport.initial_window_bytes = static_cast<uint32_t>(s.number(TunableId::unscheduled));
     c.transport.max_packet = static_cast<uint32_t>(s.number(TunableId::max_packet));
-    c.transport.paths = static_cast<uint16_t>(s.number(TunableId::paths));
+    c.transport.paths = 1;
+    c.transport.paths_max = static_cast<uint16_t>(s.number(TunableId::paths));
     c.transport.strict_open = s.number(TunableId::open) != 0;
     c.type = s.device;
     c.device.envelopes_max = static_cast<uint32_t>(s.number(TunableId::envelopes));

@@ -26,6 +26,7 @@ constexpr int kSendTries = 4;
 // not be longer in it than a burst lasts.
 constexpr int kErrorsPerReading = 256;
 constexpr size_t kRefusals = 64;
+constexpr int kRangeShare = 8; // of a port range an eighth, for entropy
 
 // Where the MTU is larger than any Ethernet's (loopback). A train of four makes 65472 bytes: with
 // two bytes more than 65473 (IPv6; 65493 IPv4) the headers take it over the device's segmentation
@@ -60,6 +61,15 @@ bool may_be_pending(int error) {
 
 bool is_segmentation_refusal(int error) {
     return error == EIO || error == EINVAL || error == EOPNOTSUPP;
+}
+
+// Where the ports are confined, endpoints come first, and the range is all ranks'.
+uint16_t entropy_limit(const UdpConfig& config) {
+    uint16_t limit = std::max<uint16_t>(config.paths, 1);
+    if (!config.ports.any())
+        limit = std::min<uint16_t>(
+            limit, std::max((config.ports.high - config.ports.low + 1) / kRangeShare, 1));
+    return limit;
 }
 
 // The bytes of a train, packet by packet, as pieces of its iovec.
@@ -137,11 +147,7 @@ Status UdpLink::open_sockets(std::string& error) {
     busy_config_ = socket_config(0, false);
     ports_.emplace_back();
     if (Status s = data().open(socket_config(port, true), error); !is_ok(s)) return s;
-    for (uint16_t path = 1; path < config_.paths; ++path) {
-        entropy_.emplace_back();
-        Status s = entropy_.back().open(socket_config(0, false), error);
-        if (!is_ok(s)) return s;
-    }
+    entropy_.resize(entropy_limit(config_) - 1u);
     return Status::ok;
 }
 
@@ -168,7 +174,9 @@ void UdpLink::name_small_buffer() const {
 Status UdpLink::send(const TxTrain& train) {
     if (train.to.family != config_.local.family || train.total_bytes == 0 || train.iov.empty())
         return Status::invalid;
-    UdpSocket& socket = socket_for(train);
+    UdpSocket* found = socket_for(train);
+    if (!found) return Status::io_error;
+    UdpSocket& socket = *found;
     const bool single = train.segment_bytes == 0 || train.segment_bytes >= train.total_bytes;
     if (!single) {
         if (socket.segmentation && train.iov.size() <= wire::kTrainIovMax)
@@ -180,12 +188,20 @@ Status UdpLink::send(const TxTrain& train) {
     return judge(send_once(socket, train.to, train.iov, 0), train.to);
 }
 
-// Where the ports are confined they are few, and better left to endpoints.
-UdpSocket& UdpLink::socket_for(const TxTrain& train) {
-    if (train.path != 0 && train.path <= entropy_.size()) return entropy_[train.path - 1];
-    if (train.from_data_port || !config_.ports.any()) return data();
+// Where the ports are confined they are few, and better left to endpoints. Null: a port that cannot
+// be had, which makes a path that does not answer.
+UdpSocket* UdpLink::socket_for(const TxTrain& train) {
+    if (train.path != 0 && train.path <= entropy_.size()) return entropy_socket(train.path);
+    if (train.from_data_port || !config_.ports.any()) return &data();
     UdpSocket* connected = busy_.find(train.to, busy_config_);
-    return connected ? *connected : data();
+    return connected ? connected : &data();
+}
+
+UdpSocket* UdpLink::entropy_socket(uint16_t path) {
+    UdpSocket& socket = entropy_[path - 1u];
+    if (socket.is_open()) return &socket;
+    std::string error;
+    return is_ok(socket.open(socket_config(0, false), error)) ? &socket : nullptr;
 }
 
 // Segmentation never fragments: packets over the MTU are EMSGSIZE, EINVAL on older kernels. That is
@@ -274,7 +290,10 @@ size_t UdpLink::receive(std::span<RxTrain> out, bool poll_all) {
 // One socket of each kind at a time: what those that only send have to tell is never urgent, as the
 // data port hears it too when a peer is asked for a sign of life.
 void UdpLink::look_for_errors() {
-    if (!entropy_.empty()) read_errors(entropy_[next_errors_++ % entropy_.size()]);
+    if (!entropy_.empty()) {
+        UdpSocket& entropy = entropy_[next_errors_++ % entropy_.size()];
+        if (entropy.is_open()) read_errors(entropy);
+    }
     if (UdpSocket* socket = busy_.next()) read_errors(*socket);
 }
 
@@ -365,8 +384,6 @@ std::vector<int> UdpLink::descriptors() const {
     std::vector<int> out;
     for (const UdpSocket& socket : ports_)
         if (socket.is_open()) out.push_back(socket.fd());
-    for (const UdpSocket& socket : entropy_)
-        out.push_back(socket.fd());
     return out;
 }
 

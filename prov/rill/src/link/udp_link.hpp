@@ -23,14 +23,13 @@ struct UdpConfig {
     std::string interface;   // by which it sends; the loopback, empty: the routing table decides
     size_t rcvbuf_bytes = 0; // FI_RILL_RCVBUF; 0: as large as allowed, up to 4 MiB
     uint8_t code_point = 0;  // differentiated services (RFC 2474), of every packet
-    uint16_t paths = 1;      // 1: everything leaves from the data port
+    uint16_t paths = 1;      // source ports at most, of the range an eighth; 1: the data port only
     LogSink log;
 };
 
-// Datagrams over UDP: one socket for data, one more for each port that an endpoint opens, paths-1
-// sockets that only send and whose port is the entropy of a path, and a few that are connected to
-// busy peers. Trains leave by one
-// sendmsg (UDP_SEGMENT) and arrive coalesced (UDP_GRO). Owned by one thread at a time.
+// Datagrams over UDP: one socket for data, one more for each port that an endpoint opens, up to
+// paths-1 that only send and whose port is the entropy of a path, opened when one is first asked
+// for, and a few that are connected to busy peers. Trains leave by one sendmsg (UDP_SEGMENT) and arrive coalesced (UDP_GRO). Owned by one thread at a time.
 class UdpLink final : public wire::Link {
 public:
     // Trains that one receive() may fill; each needs 64 KiB of its own.
@@ -57,9 +56,8 @@ public:
     size_t charge_bytes(size_t packet_bytes) const override;
     uint64_t receive_drops() const override { return drops_; }
 
-    // To wait on for reading (data socket first, then the ports, then the entropy sockets, of which
-    // only errors come). The set changes with open_port and close_port. After a wake-up by any but
-    // the first, receive() wants poll_all.
+    // To wait on for reading (data socket first, then the ports). The set changes with open_port and
+    // close_port. After a wake-up by any but the first, receive() wants poll_all.
     std::vector<int> descriptors() const;
 
 private:
@@ -72,7 +70,8 @@ private:
                   size_t segment_bytes);
     [[nodiscard]] Status judge(int error, const wire::Address& to);
     void switch_segmentation_off(UdpSocket& socket, int error);
-    UdpSocket& socket_for(const wire::TxTrain& train);
+    UdpSocket* socket_for(const wire::TxTrain& train);
+    UdpSocket* entropy_socket(uint16_t path);
     void look_for_errors();
     bool receive_on(wire::PortId id, size_t slot, wire::RxTrain& out);
     size_t receive_ports(std::span<wire::RxTrain> out);
@@ -88,7 +87,7 @@ private:
     UdpConfig config_;
     obs::Counters& counters_;
     std::vector<UdpSocket> ports_;   // by PortId; a closed one leaves a hole that is filled again
-    std::vector<UdpSocket> entropy_; // path p > 0 is entropy_[p - 1]
+    std::vector<UdpSocket> entropy_; // path p > 0 is entropy_[p - 1], not open before its first use
     BusyPeers busy_;                 // path 0 to the busiest
     SocketConfig busy_config_;
     ReceiveBuffers buffers_; // kReceiveSlots of kSlotBytes

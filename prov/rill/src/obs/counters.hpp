@@ -65,6 +65,7 @@ namespace rill::obs {
     X(paths_suspected, "paths asked because they swallowed packets or could not be sent on")       \
     X(paths_down, "paths that did not answer then")                                                \
     X(paths_up, "paths that answered, first or again")                                             \
+    X(routes_found, "further source ports used because they passed by a queue")                    \
     X(peers_unreachable, "peers that never answered")                                              \
     X(peers_dead, "peers declared dead after contact")                                             \
     X(peers_gone, "peers that took leave")                                                         \

@@ -54,8 +54,8 @@ enum class TunableType : uint8_t {
       "memory for unexpected payload, in bytes per domain")                                        \
     X(shm, flag, "1", 0, 1, "maybe",                                                               \
       "1: packets to processes of the same host and user go through memory")                       \
-    X(paths, number, "1", 1, 64, "65",                                                             \
-      "UDP source ports that packets to one peer are spread over")                                 \
+    X(paths, number, "32", 1, 64, "65",                                                            \
+      "UDP source ports that may be tried where bulk data meets a queue; 1: only one is used")     \
     X(housekeeper_ms, number, "5", 1, 1000, "0",                                                   \
       "absence of the program from the library after which its thread answers for it")             \
     X(max_packet, bytes, "0", 0, 65472, "70000",                                                   \

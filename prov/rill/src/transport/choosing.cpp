@@ -62,6 +62,17 @@ Instant Context::stalled_until(Instant now) const {
     return first;
 }
 
+// Ports that rest or are on trial do not count: with one path left, that is taken without asking.
+void Context::choose_usable() {
+    if (!ways_) return;
+    ways_->choose_usable(paths_);
+    const bool several = std::any_of(paths_.begin() + 1, paths_.end(), [](auto& path) {
+        const PathHealth::State state = path->health.state();
+        return state != PathHealth::State::resting && state != PathHealth::State::trial;
+    });
+    path_limit_ = several ? static_cast<uint16_t>(paths_.size()) : uint16_t{1};
+}
+
 // By fullness, then blame, then in turn.
 uint16_t Context::emptiest_path(const Outgoing* again, size_t count, size_t bytes, size_t charge,
                                 Instant now) {

@@ -25,10 +25,16 @@ void CongestionWindow::set_packet_bytes(size_t packet_bytes) {
     bytes_ = std::max(bytes_, 2 * packet_bytes);
 }
 
-void CongestionWindow::acked(size_t bytes, bool limited, size_t coupled) {
+void CongestionWindow::acked(size_t bytes, bool limited, double coupled) {
     if (!limited || bytes_ >= ceiling_) return;
     size_t step = std::max<size_t>(packet_bytes_, kIncrease);
-    bytes_ += slow_start() ? bytes : std::max<size_t>(1, step * bytes / std::max(bytes_, coupled));
+    if (slow_start()) {
+        bytes_ += bytes;
+    } else {
+        const double grows = std::min(1.0 / static_cast<double>(bytes_), coupled);
+        bytes_ +=
+            std::max<size_t>(1, static_cast<size_t>(static_cast<double>(step * bytes) * grows));
+    }
     bytes_ = std::min(bytes_, std::max<size_t>(ceiling_, 2 * packet_bytes_));
 }
 

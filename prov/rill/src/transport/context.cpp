@@ -111,12 +111,14 @@ size_t Context::congestion_window_bytes() const {
     return bytes;
 }
 
-size_t Context::coupled_bytes(const Path& path) const {
-    size_t bytes = 0;
+// Paths that leave by one device may share a bottleneck.
+double Context::coupling(const Path& path) const {
+    Coupling all;
     for (auto& other : paths_)
-        if (other->way.nic == path.way.nic && other->in_flight_bytes + other->acked_bytes > 0)
-            bytes += other->window.bytes();
-    return bytes;
+        if (other->way.nic == path.way.nic && other->rtt.valid() &&
+            other->in_flight_bytes + other->acked_bytes > 0)
+            all.add(other->window.bytes(), other->rtt.srtt());
+    return all.per_byte();
 }
 
 Duration Context::least_srtt() const {
@@ -176,7 +178,7 @@ bool Context::awaiting() const {
 // for nothing. Without that, each loss would add the time of its answer to the wait for the next.
 void Context::probe_answered(Duration after, const Timing& t, Instant now) {
     // With several ways, the probe may have waited for another path's loss to be found.
-    if (ways_ || !rtt_.valid()) return;
+    if (path_limit_ > 1 || !rtt_.valid()) return;
     if (after <= kPrompt * rtt_.srtt()) lag_ /= 2;
     if (after <= std::max(kPrompt * rtt_.srtt(), kProbeSlack)) return;
     if (now - lag_at_ > kLagKept) lag_ /= 2;
@@ -217,7 +219,7 @@ Instant Context::reorder_deadline() {
 Instant Context::path_deadline() const {
     if (state_ != State::established) return kNever;
     Instant at = ways_ ? ways_->announce_at : kNever;
-    if (path_limit_ == 1 || window_.empty()) return at;
+    if (paths_.size() == 1 || window_.empty()) return at;
     for (auto& path : paths_)
         at = std::min(at, path->health.next_probe());
     return at;

@@ -144,7 +144,19 @@ private:
         return ways_ && std::ranges::find(ways_->remotes, address) != ways_->remotes.end();
     }
     uint16_t control_path() const { return ways_ ? ways_->reply : 0; }
-    size_t coupled_bytes(const Path& path) const;
+    // Brings up to date what can carry data: after any change of a path's health.
+    void choose_usable();
+    // The least that a packet on a path of that pair of addresses meets now; and when it is empty.
+    struct PairLoad {
+        Duration now = Duration::max();
+        Duration empty = Duration::max();
+        size_t ports = 0;
+        bool on_trial = false;
+    };
+    PairLoad load(const Path::Way& pair) const;
+    // Whether a path on trial is faster than those of its pair that are in use.
+    bool avoids_queue(const Path& path) const;
+    double coupling(const Path& path) const;
     // Round trip of the fastest path in use.
     Duration least_srtt() const;
     void left_flight(Outgoing& packet);
@@ -244,6 +256,7 @@ private:
 
     // Time.
     Instant last_heard_{};
+    Instant search_at_ = kNever;      // when another port may be tried, if data waits then
     Instant awaiting_since_ = kNever; // something since the last sign of life: when first
     Instant last_sent_{};             // a packet of the window, or progress in it
     Instant newest_delivered_{};      // when the youngest packet known to have arrived was sent

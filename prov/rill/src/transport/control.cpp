@@ -169,7 +169,9 @@ bool Transport::send_control(Context& context, wire::PacketType type, uint16_t f
     }
     const wire::Address& to = knows_peer(context.state_) ? context.remote(path) : context.endpoint_;
     const bool mere_ack = type == wire::PacketType::control && flags == 0 && context.hello_done_;
-    Status status = link_.send(train_.train(to, path.way, !mere_ack));
+    Path::Way way = path.way;
+    if (mere_ack && context.ways_) way.entropy = context.ways_->ack_port;
+    Status status = link_.send(train_.train(to, way, !mere_ack));
     if (status == Status::again) {
         counters_.add(Counter::tx_again);
         stall(now);

@@ -164,6 +164,7 @@ void Transport::idle(Context& context, Instant now) {
     if (!context.drained()) return; // look again
     context.window_.release();
     context.received_.release();
+    rest_ports(context);
     context.idle_done_ = true;
     if (config_.evict_after != Duration::zero()) context.evict_at_ = now + config_.evict_after;
     if (context.opener_ && may_retire(context)) ask_to_retire(context, now);

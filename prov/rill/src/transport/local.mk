@@ -21,6 +21,7 @@ rill_core_sources += \
 	%D%/peer.hpp \
 	%D%/receive_window.cpp %D%/receive_window.hpp \
 	%D%/receiving.cpp \
+	%D%/route_search.cpp \
 	%D%/rtt.cpp %D%/rtt.hpp \
 	%D%/send_window.cpp %D%/send_window.hpp \
 	%D%/sending.cpp \

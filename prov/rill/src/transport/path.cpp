@@ -17,6 +17,14 @@ constexpr Duration kRttSlack = std::chrono::microseconds(20);
 constexpr Duration kQueueSlack = std::chrono::milliseconds(1);
 } // namespace
 
+void Path::reroute(uint16_t entropy, size_t packet) {
+    way.entropy = entropy;
+    rtt = {};
+    window = CongestionWindow(packet);
+    reorder_shift_ = 0;
+    penalty_ = 0;
+}
+
 bool Path::faster_than(const Path& other) const {
     if (!rtt.valid() || !other.rtt.valid()) return false;
     return rtt.srtt() + rtt.srtt() / 4 + kRttSlack < other.rtt.srtt();

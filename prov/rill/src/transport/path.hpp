@@ -83,7 +83,10 @@ public:
     bool marks_grew(uint32_t total);
     uint32_t marks() const { return marks_; }
 
-    const Way way;
+    // A path that nothing is out on goes by another port, of which nothing is known.
+    void reroute(uint16_t entropy, size_t packet);
+
+    Way way;
     PathHealth health;
     PacketList in_flight; // oldest transmission first
     RttEstimator rtt;

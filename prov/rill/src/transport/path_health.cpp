@@ -23,6 +23,19 @@ void PathHealth::suspect(Instant now) {
     next_probe_ = now;
 }
 
+void PathHealth::rest() {
+    state_ = State::resting;
+    next_probe_ = kNever;
+}
+
+void PathHealth::try_out(Instant now) {
+    state_ = State::trial;
+    probed_ = false;
+    good_ = 0;
+    interval_ = kProbeFirst;
+    next_probe_ = now;
+}
+
 bool PathHealth::probing(uint16_t seq, Instant now) {
     const bool second = state_ == State::suspect && probed_;
     if (probed_ && state_ == State::down) {
@@ -36,9 +49,13 @@ bool PathHealth::probing(uint16_t seq, Instant now) {
     return second;
 }
 
+bool PathHealth::is_answer(uint16_t seq) const {
+    return probed_ && path_seq_diff(seq, probe_seq_) >= 0;
+}
+
 bool PathHealth::answered(uint16_t seq, Instant now) {
-    if (state_ == State::up || !probed_ || path_seq_diff(seq, probe_seq_) < 0) return false;
-    if (state_ == State::down && ++good_ < kGoodProbes) {
+    if (state_ == State::up || state_ == State::resting || !is_answer(seq)) return false;
+    if (state_ != State::suspect && ++good_ < kGoodProbes) {
         probed_ = false; // the next is no repetition
         next_probe_ = now;
         return false;

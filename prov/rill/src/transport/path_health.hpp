@@ -14,14 +14,26 @@ namespace rill::transport {
 //   up --swallowed--> suspect --answered--> up
 //                        |
 //                        +--unanswered--> down --answered, and two more--> up
+//
+// A path that nobody needs rests. It is tried out when others have queues:
+//
+//   resting --try_out--> trial --answered three times--> up
+//                          +--unanswered, or rest()--> resting
 class PathHealth {
 public:
-    enum class State : uint8_t { up, suspect, down };
+    enum class State : uint8_t { up, suspect, down, resting, trial };
 
     State state() const { return state_; }
     bool up() const { return state_ == State::up; }
     // No data from now on; the first probe is due at once.
     void suspect(Instant now);
+    // No data from now on, and no probes.
+    void rest();
+    void try_out(Instant now);
+    // A trial whose last probe was not answered until the next was due is over.
+    bool trial_failed() const { return state_ == State::trial && probed_; }
+    // Whether something sent as `seq` answers the last probe.
+    bool is_answer(uint16_t seq) const;
     // When the next probe is due; kNever while the path is up.
     Instant next_probe() const { return next_probe_; }
     // A probe is about to leave as transmission `seq`. True when it is the second time-out of the

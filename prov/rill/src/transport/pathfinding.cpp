@@ -16,6 +16,7 @@ using obs::Counter;
 // Several addresses here: the peer is told of them. What stays on the host needs no more than one
 // way, and has memory.
 void Transport::look_for_ways(Context& context, Instant now) {
+    allow_search(context, now);
     if (link_.nics() == 1 || !context.knows_addresses_ || is_local(context.data_)) return;
     make_ways(context);
     context.ways_->announce_at = now;
@@ -31,11 +32,10 @@ bool Transport::is_local(const wire::Address& address) const {
 
 void Transport::make_ways(Context& context) {
     if (context.ways_) return;
-    context.path(0);
+    context.path(static_cast<uint16_t>(context.path_limit_ - 1));
     context.ways_ = std::make_unique<Ways>();
     context.ways_->remotes.push_back(context.data_);
-    context.ways_->usable.push_back(0);
-    context.ways_->pairs = 1;
+    context.choose_usable();
 }
 
 size_t Transport::add_addresses(std::byte* at) const {
@@ -112,8 +112,7 @@ void Transport::lay_paths(Context& context, Instant now) {
             way.entropy = entropy;
             if (!has_path(context, way)) add_path(context, way, now);
         }
-    context.path_limit_ = static_cast<uint16_t>(context.paths_.size());
-    ways.choose_usable(context.paths_);
+    context.choose_usable();
     arm(context);
 }
 
@@ -149,13 +148,17 @@ void Transport::suspect(Context& context, Path& path, Instant now) {
     path.health.suspect(now);
     path.blame(Blame::timeout, now);
     counters_.add(Counter::paths_suspected);
-    if (context.ways_) context.ways_->choose_usable(context.paths_);
+    context.choose_usable();
 }
 
 void Transport::probe_paths(Context& context, Instant now) {
     for (uint16_t number = 0; number < context.paths_.size(); ++number) {
         Path& path = *context.paths_[number];
         if (path.health.next_probe() > now) continue;
+        if (path.health.trial_failed()) {
+            path.health.rest();
+            continue;
+        }
         const uint16_t seq = path.next_seq();
         send_control(context, wire::PacketType::control, wire::kAckNow, now, {}, number);
         if (!path.health.probing(seq, now)) continue;
@@ -179,18 +182,22 @@ bool Transport::leave_reply_path(Context& context, Instant now) {
 
 // Silence: the answer comes by whichever pair of addresses still works, and shows which does not.
 void Transport::ask_all_paths(Context& context, Instant now) {
-    if (!context.ways_ || !knows_peer(context.state_)) return;
+    if (!context.ways_ || context.path_limit_ == 1 || !knows_peer(context.state_)) return;
     for (uint16_t number = 0; number < context.paths_.size(); ++number)
         if (context.paths_[number]->way.entropy == 0 && context.paths_[number]->health.up())
             send_control(context, wire::PacketType::control, wire::kAckNow, now, {}, number);
 }
 
 void Transport::path_answered(Context& context, Path& path, uint16_t seq, Instant now) {
+    const bool trial = path.health.state() == PathHealth::State::trial;
+    if (trial && path.health.is_answer(seq) && !context.avoids_queue(path))
+        return path.health.rest();
     if (!path.health.answered(seq, now)) return;
-    counters_.add(Counter::paths_up);
+    counters_.add(trial ? Counter::routes_found : Counter::paths_up);
+    if (trial) context.ways_->search_after = {};
     if (path.packet_bytes && path.packet_bytes < context.packet_bytes_)
         set_packet_bytes(context, path.packet_bytes);
-    if (context.ways_) context.ways_->choose_usable(context.paths_);
+    context.choose_usable();
     if (context.blocked_) make_ready(context);
 }
 

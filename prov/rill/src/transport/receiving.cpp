@@ -174,7 +174,10 @@ void Transport::receive_data(Context& context, Arrival& arrival, Instant now) {
     Psn psn(h.psn);
     switch (context.received_.check(psn)) {
     case ReceiveWindow::Verdict::outside: return counters_.add(Counter::drop_window);
-    case ReceiveWindow::Verdict::duplicate: counters_.add(Counter::rx_duplicates); break;
+    case ReceiveWindow::Verdict::duplicate:
+        counters_.add(Counter::rx_duplicates);
+        if (h.flags & wire::kAckNow) turn_ack_port(context);
+        break;
     case ReceiveWindow::Verdict::fresh:
         if (!arrival.view.records.empty() &&
             !client_.place(context, arrival.port, arrival.view.records)) {
@@ -231,6 +234,7 @@ void Transport::process_ack(Context& context, const Arrival& arrival, Instant no
     }
     detect_losses(context, now);
     if (context.blocked_ || !context.pending_.empty()) {
+        if (now >= context.search_at_) look_for_routes(context, now);
         if (context.lazy_) request_flush(context);
         make_ready(context);
     }
@@ -240,13 +244,15 @@ void Transport::process_ack(Context& context, const Arrival& arrival, Instant no
 void Transport::grow_windows(Context& context) {
     const bool alone = context.paths_.size() == 1;
     for (auto& path : context.paths_) {
-        const size_t bytes = std::exchange(path->acked_bytes, 0);
+        const size_t bytes = path->acked_bytes;
         if (bytes == 0) continue;
         const size_t before = path->in_flight_bytes + bytes;
         const bool limited = (alone && context.blocked_) || before * 2 >= path->window.bytes();
         path->window.set_ceiling(size_t{2} * context.credit_);
-        path->window.acked(bytes, limited, alone ? 0 : context.coupled_bytes(*path));
+        path->window.acked(bytes, limited, alone ? 1 : context.coupling(*path));
     }
+    for (auto& path : context.paths_)
+        path->acked_bytes = 0;
 }
 
 // Packets overtake one another, so only the newest word on credit counts.

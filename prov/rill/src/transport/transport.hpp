@@ -43,8 +43,9 @@ struct Config {
     Duration evict_after =
         std::chrono::minutes(10); // idleness after which a context is evicted; 0: never
     uint32_t max_packet = 0;      // bytes; 0: what the link allows
-    uint16_t paths = 0;           // entropy values in use per context; 0: what the link offers
-    bool strict_open = false;     // hold first-flight data of every stranger until a cookie is back
+    uint16_t paths = 0;       // source ports in use per pair of addresses; 0: what the link offers
+    uint16_t paths_max = 0;   // the most of them, where bulk data meets queues; 0: no more
+    bool strict_open = false; // hold first-flight data of every stranger until a cookie is back
 };
 
 // What the transport asks of the layer above (the device). Called from receive(), transmit(),
@@ -295,6 +296,15 @@ private:
     void ask_all_paths(Context& context, Instant now);
     void path_answered(Context& context, Path& path, uint16_t seq, Instant now);
     void set_packet_bytes(Context& context, size_t bytes);
+
+    // ---- route_search.cpp ----
+    void allow_search(Context& context, Instant now);
+    void look_for_routes(Context& context, Instant now);
+    size_t try_ports(Context& context, uint16_t first, Instant now);
+    Path* spare_path(Context& context, const Path::Way& way);
+    void rest_ports(Context& context);
+    void turn_ack_port(Context& context);
+    uint16_t port_limit() const;
 
     // ---- ending.cpp ----
     void end(Context& context, Status why, Instant now);

@@ -10,6 +10,8 @@ static_assert(wire::kAddressesMax <= 8, "a pair of addresses is a bit of 64");
 uint64_t bit_of(const Path& p) {
     return uint64_t{1} << (p.way.nic * 8 + p.way.remote);
 }
+
+static_assert(kPathsMax <= 64, "a path is a bit of 64");
 } // namespace
 
 void Ways::choose_usable(std::span<const std::unique_ptr<Path>> paths) {
@@ -17,11 +19,13 @@ void Ways::choose_usable(std::span<const std::unique_ptr<Path>> paths) {
     uint32_t reached = 0;
     uint64_t taken = 0;
     usable.clear();
+    uint64_t first = 0;
     for (uint16_t i = 0; i < paths.size(); ++i) {
         const Path& p = *paths[i];
         const uint32_t nic = 1u << p.way.nic;
         const uint32_t remote = 1u << p.way.remote;
-        if (p.way.entropy != 0 || !p.health.up() || ((nics & nic) && (reached & remote))) continue;
+        if (!p.health.up() || ((nics & nic) && (reached & remote))) continue;
+        first |= uint64_t{1} << i;
         nics |= nic;
         reached |= remote;
         taken |= bit_of(p);
@@ -29,7 +33,7 @@ void Ways::choose_usable(std::span<const std::unique_ptr<Path>> paths) {
     }
     pairs = usable.size();
     for (uint16_t i = 0; i < paths.size(); ++i)
-        if (paths[i]->way.entropy != 0 && paths[i]->health.up() && (taken & bit_of(*paths[i])))
+        if (!(first >> i & 1) && paths[i]->health.up() && (taken & bit_of(*paths[i])))
             usable.push_back(i);
 }
 

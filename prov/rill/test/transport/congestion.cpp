@@ -52,6 +52,19 @@ Test(congestion, isolated_losses_leave_two_trains) {
     cr_assert_eq(w.bytes(), 2800u, "and a floor for cuts is none for growth");
 }
 
+Test(congestion, F5_coupled_windows_grow_together_as_a_quarter_of_one_where_there_are_four) {
+    Coupling one, four;
+    one.add(100000, 1ms);
+    for (int i = 0; i < 4; ++i)
+        four.add(25000, 1ms);
+    cr_assert_float_eq(one.per_byte() * 100000, 1, 1e-9, "an increase a round trip");
+    cr_assert_float_eq(four.per_byte() * 100000, 0.25, 1e-9);
+    Coupling unlike; // RFC 6356: as the best one would alone
+    unlike.add(100000, 1ms);
+    unlike.add(1000, 100ms);
+    cr_assert_float_eq(unlike.per_byte() * 100000, 1, 0.01);
+}
+
 Test(congestion, a_time_out_leaves_one_train_and_starts_slowly) {
     CongestionWindow w(1400);
     for (int i = 0; i < 100; ++i)

@@ -37,6 +37,23 @@ Test(path_health, F6_down_after_two_time_outs_then_asked_ever_more_rarely) {
     cr_assert_eq(h.next_probe() - t, 250ms);
 }
 
+Test(path_health, a_trial_is_up_after_three_answers_or_rests) {
+    PathHealth h;
+    const Instant t{1s};
+    h.rest();
+    cr_assert_eq(h.next_probe(), kNever);
+    cr_assert_not(h.answered(0, t), "nobody asked");
+    h.try_out(t);
+    for (uint16_t seq = 0; seq < 3; ++seq) {
+        cr_assert_eq(h.next_probe(), t);
+        cr_assert_not(h.trial_failed());
+        h.probing(seq, t);
+        cr_assert(h.trial_failed(), "unless it is answered");
+        cr_assert_eq(h.answered(seq, t), seq == 2);
+    }
+    cr_assert(h.up());
+}
+
 Test(path_health, F6_who_was_down_answers_three_times_before_it_carries_data) {
     PathHealth h;
     Instant t{1s};

@@ -53,7 +53,8 @@ std::function<void(NetLink&)> nics(size_t count, uint16_t entropies = 1) {
 
 // Keeps `a` supplied with what fills packets for `length`; true when all of it arrived by then or
 // shortly after.
-void stream(Links& links, Node& a, Node& b, Duration length) {
+template <class Network>
+void stream(Network& links, Node& a, Node& b, Duration length) {
     const Instant end = links.net.now + length;
     while (links.net.now < end) {
         auto& to = a.to(b.host);
@@ -65,7 +66,8 @@ void stream(Links& links, Node& a, Node& b, Duration length) {
     }
 }
 
-bool finish(Links& links, Node& a, Node& b) {
+template <class Network>
+bool finish(Network& links, Node& a, Node& b) {
     return run(links.net, {&a, &b},
                [&] { return !a.transport->outstanding() && a.to(b.host).waiting.empty(); });
 }
@@ -166,6 +168,115 @@ Test(paths, delivers_exactly_once_while_links_come_and_go) {
         cr_assert(finish(links, a, b), "seed %lu: hangs", seed);
         cr_assert(exactly_once(a, b), "seed %lu", seed);
         cr_assert(a.ends.empty() && b.ends.empty(), "seed %lu", seed);
+    }
+}
+
+namespace {
+// Two hosts with one address each; routers between them choose one of several routes by the ports.
+struct Routes {
+    Net net;
+    size_t routes;
+    std::array<uint64_t, 4> data_bytes{};
+    std::array<Instant, 4> free{};
+    uint64_t sent_small = 0; // by further ports
+    std::array<bool, 4> cut{};
+    static constexpr Duration kPerPacket = 12us; // of 1472 bytes
+    static constexpr Duration kQueue = 8ms;
+
+    explicit Routes(uint64_t seed, size_t routes) : net(seed), routes(routes) {
+        net.drop = [this](const Net::Packet& p) {
+            const size_t route = of(p);
+            if (cut[route]) return true;
+            if (p.from.ip[3] != 1) return false;
+            const bool full = p.bytes.size() > 1000;
+            if (full && free[route] > net.now + kQueue) return true; // the router's queue is full
+            if (full) data_bytes[route] += p.bytes.size();
+            sent_small += !full && p.path > 0;
+            return false;
+        };
+        net.queueing = [this](const Net::Packet& p) {
+            if (p.from.ip[3] != 1) return Duration{};
+            Instant& at = free[of(p)];
+            at = std::max(at, net.now) + kPerPacket * static_cast<int64_t>(p.bytes.size()) / 1472;
+            return at - net.now;
+        };
+    }
+    size_t of(const Net::Packet& p) const { return (p.from.port * 2654435761u >> 16) % routes; }
+};
+
+Config searching() {
+    Config c;
+    c.paths = 1;
+    c.paths_max = 32;
+    return c;
+}
+
+std::function<void(NetLink&)> ports(uint16_t count) {
+    return [=](NetLink& link) { link.path_count = count; };
+}
+} // namespace
+
+Test(paths, F2_a_stream_finds_routes_that_its_port_does_not_lead_by) {
+    for (uint64_t seed = 1; seed <= 4; ++seed) {
+        Routes r(seed, 4);
+        Node a(r.net, 1, searching(), ports(32)), b(r.net, 2, searching(), ports(32));
+        stream(r, a, b, 1s);
+        const auto before = r.data_bytes;
+        stream(r, a, b, 500ms);
+        for (size_t i = 0; i < 4; ++i)
+            cr_assert_geq(static_cast<double>(r.data_bytes[i] - before[i]),
+                          0.9 * 1472 * (500ms / Routes::kPerPacket), "seed %lu, route %zu", seed,
+                          i);
+        cr_assert(finish(r, a, b));
+        cr_assert(exactly_once(a, b));
+        cr_assert_geq(a.count(Counter::routes_found), 3u);
+    }
+}
+
+Test(paths, F2_where_there_is_one_route_further_ports_are_asked_but_not_used) {
+    Routes r(1, 1);
+    Node a(r.net, 1, searching(), ports(32)), b(r.net, 2, searching(), ports(32));
+    stream(r, a, b, 5s);
+    cr_assert(finish(r, a, b));
+    cr_assert(exactly_once(a, b));
+    cr_assert_eq(a.count(Counter::routes_found), 0u);
+    cr_assert_gt(r.sent_small, 0u);
+    cr_assert_leq(r.sent_small, 40u, "%lu: ever more rarely", r.sent_small);
+}
+
+Test(paths, F2_ports_found_rest_when_the_context_is_idle) {
+    Routes r(1, 4);
+    Node a(r.net, 1, searching(), ports(32)), b(r.net, 2, searching(), ports(32));
+    stream(r, a, b, 500ms);
+    cr_assert(finish(r, a, b));
+    run(
+        r.net, {&a, &b}, [] { return false; }, 3s);
+    const uint64_t before = r.sent_small;
+    for (int i = 0; i < 100; ++i) {
+        a.send(a.to(2), 64);
+        run(
+            r.net, {&a, &b}, [] { return false; }, 1ms);
+    }
+    cr_assert_eq(r.sent_small, before, "small messages leave by the first port");
+    stream(r, a, b, 500ms); // found once more
+    cr_assert_gt(r.sent_small, before);
+    cr_assert(finish(r, a, b));
+    cr_assert(exactly_once(a, b));
+}
+
+Test(paths, F6_a_route_that_swallows_everything_stops_nobody) {
+    for (size_t which = 0; which < 4; ++which) {
+        Routes r(3, 4);
+        Node a(r.net, 1, searching(), ports(32)), b(r.net, 2, searching(), ports(32));
+        stream(r, a, b, 1s);
+        r.cut[which] = true;
+        const uint64_t before = b.bytes_delivered;
+        stream(r, a, b, 1s);
+        cr_assert_geq(static_cast<double>(b.bytes_delivered - before),
+                      0.6 * 3 * 1200 * (1s / Routes::kPerPacket), "route %zu", which);
+        r.cut[which] = false;
+        cr_assert(finish(r, a, b));
+        cr_assert(exactly_once(a, b));
     }
 }
 
