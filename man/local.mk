@@ -1,8 +1,10 @@
 # Manual pages are written in Markdown and rendered by pandoc. A release carries both, so that
 # pandoc is needed only in a clone; without it a clone builds and installs none.
 
-rill_man_pages = %D%/fi_rill.7 %D%/fi_rill_dedup.3 %D%/fi_rill_device.3 %D%/rill_stat.1 %D%/rillctl.1
-EXTRA_DIST += %D%/fi_rill.7.md %D%/fi_rill_dedup.3.md %D%/fi_rill_device.3.md %D%/rill_stat.1.md %D%/rillctl.1.md
+rill_man_pages = %D%/fi_rill.7 %D%/fi_rill_dedup.3 %D%/fi_rill_device.3 %D%/rill-checkpoint.1 \
+	%D%/rill_stat.1 %D%/rillctl.1
+EXTRA_DIST += %D%/fi_rill.7.md %D%/fi_rill_dedup.3.md %D%/fi_rill_device.3.md \
+	%D%/rill-checkpoint.1.md %D%/rill_stat.1.md %D%/rillctl.1.md
 
 if HAVE_MAN
 dist_man_MANS += $(rill_man_pages)

@@ -142,8 +142,8 @@ TESTS += %D%/device_header
 check_PROGRAMS += %D%/observed
 %C%_observed_SOURCES = %D%/observed.cpp
 %C%_observed_LDADD = $(functional_libs)
-dist_check_SCRIPTS += %D%/tools.sh
-TESTS += %D%/tools.sh
+dist_check_SCRIPTS += %D%/checkpoint.sh %D%/tools.sh
+TESTS += %D%/checkpoint.sh %D%/tools.sh
 
 # Once more with packets lost, doubled and out of order, where data moves.
 functional_impaired = \

@@ -23,3 +23,18 @@ bin_PROGRAMS += %D%/rill_stat
 check_PROGRAMS += %D%/dedup_bench
 %C%_dedup_bench_SOURCES = %D%/dedup_bench.cpp
 %C%_dedup_bench_LDADD = $(rill_core_lib) $(XXHASH_LIBS) $(CRYPTO_LIBS)
+
+# Talks to rill through libfabric alone, as its users do.
+bin_PROGRAMS += %D%/rill-checkpoint
+%C%_rill_checkpoint_SOURCES = \
+	%D%/checkpoint/chunk_store.cpp %D%/checkpoint/chunk_store.hpp \
+	%D%/checkpoint/commands.hpp \
+	%D%/checkpoint/fabric.cpp %D%/checkpoint/fabric.hpp \
+	%D%/checkpoint/main.cpp \
+	%D%/checkpoint/messages.hpp \
+	%D%/checkpoint/receive.cpp \
+	%D%/checkpoint/restore.cpp \
+	%D%/checkpoint/send.cpp \
+	%D%/checkpoint/snapshot.cpp %D%/checkpoint/snapshot.hpp
+%C%_rill_checkpoint_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/%D% $(rill_assert_flags)
+%C%_rill_checkpoint_LDADD = $(LIBFABRIC_LIBS)
