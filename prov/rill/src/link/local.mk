@@ -1,6 +1,7 @@
 # Room link: what carries bytes.
 rill_core_sources += \
 	%D%/clock.hpp \
+	%D%/fast_clock.cpp %D%/fast_clock.hpp \
 	%D%/impair.cpp %D%/impair.hpp \
 	%D%/impaired_link.cpp %D%/impaired_link.hpp \
 	%D%/interfaces.cpp %D%/interfaces.hpp \

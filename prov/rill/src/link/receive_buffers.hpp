@@ -31,7 +31,8 @@ public:
 
 private:
     bool map(int flags) {
-        void* at = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, flags | MAP_POPULATE, fd_.get(), 0);
+        void* at =
+            mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, flags | MAP_POPULATE, fd_.get(), 0);
         if (at == MAP_FAILED) return false;
         at_ = static_cast<std::byte*>(at);
         file_ = {fd_.get(), at_, bytes_};
