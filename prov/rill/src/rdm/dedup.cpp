@@ -5,6 +5,7 @@
 #include "rdm/receive_side.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace rill::rdm {
 namespace {
@@ -31,9 +32,8 @@ bool Dedup::is_there() const {
 
 Status Dedup::tell_store(uint64_t number, const DedupStoreDescription& d) {
     std::vector<uint64_t> key((d.key.size() + 7) / 8);
-    const auto bytes = std::as_writable_bytes(std::span(key));
-    std::copy(d.key.begin(), d.key.end(), bytes.begin());
-    const uint64_t at = key.empty() ? 0 : driver_.map(bytes);
+    if (!key.empty()) std::memcpy(key.data(), d.key.data(), d.key.size());
+    const uint64_t at = key.empty() ? 0 : driver_.map(std::as_writable_bytes(std::span(key)));
     const uint64_t kinds = static_cast<uint64_t>(d.chunker) | static_cast<uint64_t>(d.digest) << 8 |
                            uint64_t{d.verify} << 16;
     nic::AdminAnswer a;
