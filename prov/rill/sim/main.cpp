@@ -150,9 +150,10 @@ void print_totals(const Totals& t) {
                 n(p.sent), n(p.lost), n(p.lost_in_bursts), n(p.duplicated), n(p.reordered),
                 n(p.corrupted), n(p.truncated), n(p.overflowed), n(p.refused), n(p.garbage),
                 n(p.again));
-    std::printf("  hosts: %llu stalls, %llu crashes, %llu leaves, %llu endpoints closed; %llu "
-                "operations ended with an error\n",
-                n(t.stalls), n(t.crashes), n(t.leaves), n(t.closes), n(t.errors));
+    std::printf(
+        "  hosts: %llu stalls, %llu crashes, %llu leaves, %llu endpoints closed, %llu devices "
+        "reset; %llu operations ended with an error\n",
+        n(t.stalls), n(t.crashes), n(t.leaves), n(t.closes), n(t.resets), n(t.errors));
     std::printf(
         "  recovery: %llu retransmissions (%llu needless), %llu tail probes, %llu time-outs; "
         "%llu bytes refused and granted later; %llu contexts evicted, %llu needed again\n",

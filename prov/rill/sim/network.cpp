@@ -101,7 +101,8 @@ void Network::tell(const char* what, uint32_t from, uint16_t path, const wire::A
     wire::RecordReader reader(v.records);
     wire::RecordView r;
     static constexpr const char* names[] = {"",      "message", "fragment", "granted",
-                                            "grant", "done",    "abort"};
+                                            "grant", "done",    "abort",    "write",
+                                            "read",  "atomic",  "answer"};
     while (reader.next(r))
         records += std::string(" ") + names[static_cast<size_t>(r.type)] + '(' +
                    std::to_string(r.payload.size()) + ')';

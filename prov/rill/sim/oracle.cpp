@@ -26,6 +26,7 @@ uint32_t Oracle::add_party(uint32_t host) {
     blind_.push_back(0);
     if (names_.size() <= host) names_.resize(host + 1);
     excused_.resize(names_.size());
+    reset_.resize(names_.size());
     return static_cast<uint32_t>(parties_.size() - 1);
 }
 
@@ -50,6 +51,18 @@ void Oracle::excuse_host(uint32_t host) {
 
 bool Oracle::excused(uint32_t a, uint32_t b) const {
     return excused_[a] || excused_[b];
+}
+
+void Oracle::reset_host(uint32_t host) {
+    reset_[host] = true;
+    // What somebody holds and has not received is gone, and nothing is said of it.
+    for (Receive& r : receives_)
+        if (parties_[r.at].host == host && r.claimed && !r.buffer.held())
+            finish(r, Status::io_error);
+}
+
+bool Oracle::reset_between(uint32_t a, uint32_t b, Instant begun) const {
+    return (reset_[a] || reset_[b]) && begun < heard_at_;
 }
 
 Message& Oracle::draft_message() {
@@ -136,6 +149,9 @@ void Oracle::check_send_error(const Message& m) {
     const Party& from = parties_[m.from];
     const Party& to = parties_[m.to];
     const char* what = to_string(m.status);
+    const bool reset = reset_between(from.host, to.host, m.posted_at);
+    if (m.status == Status::io_error && reset && reset_[from.host]) return;
+    if (m.status == Status::bad_key && reset && reset_[to.host]) return; // its regions went first
     switch (m.status) {
     case Status::unreachable:
     case Status::dead:
@@ -144,7 +160,7 @@ void Oracle::check_send_error(const Message& m) {
     case Status::aborted: break;
     default: journal_.fail("message %u fails with a strange code: %s", m.id, what);
     }
-    if (excused(from.host, to.host)) return;
+    if (reset || excused(from.host, to.host)) return;
     if (!to.over) {
         journal_.fail("message %u from %u to %u fails, but its destination lives: %s", m.id, m.from,
                       m.to, what);
@@ -224,9 +240,10 @@ void Oracle::ended_unmatched(Receive& r, const rdm::Completion& c) {
         if (!r.cancelling) journal_.fail("receive %u is canceled by nobody", r.id);
     } else {
         ++errors_;
-        const bool reason =
-            r.from != kNobody &&
-            (parties_[r.from].over || excused(parties_[r.from].host, parties_[r.at].host));
+        const uint32_t here = parties_[r.at].host;
+        const uint32_t there = r.from == kNobody ? here : parties_[r.from].host;
+        const bool reason = reset_between(here, there, r.posted_at) ||
+                            (r.from != kNobody && (parties_[r.from].over || excused(there, here)));
         if (!reason)
             journal_.fail("receive %u fails without a reason: %s", r.id, to_string(c.status));
     }

@@ -117,6 +117,12 @@ public:
     // Two hosts may lose sight of each other: one of them was away for too long.
     void excuse_host(uint32_t host);
     bool excused(uint32_t host_a, uint32_t host_b) const;
+    // Begun when a reset of one of the two had not come to an end for the other.
+    bool reset_between(uint32_t host_a, uint32_t host_b, Instant begun) const;
+    // What is under way there ends with an error or is lost, also what others send before
+    // all_have_heard().
+    void reset_host(uint32_t host);
+    void all_have_heard() { heard_at_ = clock_.now(); }
     // Packets get through well: flushing a few of them within 200 ms is no matter of luck.
     void expect_flushed() { flush_expected_ = true; }
 
@@ -165,6 +171,7 @@ private:
     void finish(Receive& r, Status status);
     uint32_t endpoint_named(uint32_t host, rdm::SourceId id) const;
     bool must_arrive(const Message& m) const;
+    bool of_a_reset(const Message& m) const;
     bool compatible(const Consumption& c, const Message& m) const;
     void assign(const Class& c);
     void complain(const Class& c);
@@ -182,6 +189,8 @@ private:
     std::vector<Party> parties_;
     std::vector<std::vector<rdm::SourceId>> names_; // by host and endpoint
     std::vector<bool> excused_;                     // by host
+    std::vector<bool> reset_;                       // likewise
+    Instant heard_at_ = kNever;
     std::deque<Message> messages_;
     std::deque<Receive> receives_;
     std::vector<Consumption> consumed_;

@@ -120,6 +120,13 @@ void draw_evictions(Prng& r, Profile& p) {
     p.stack.card.transport.evict_after = pick<Duration>(r, {seconds(2), seconds(600)});
 }
 
+void draw_resets(Prng& r, Profile& p) {
+    const Duration busy = p.work.think * p.work.actions;
+    while (r.chance(0.08))
+        p.faults.push_back({Fault::Kind::reset, static_cast<uint32_t>(r.below(p.hosts.size())), 0,
+                            up_to(r, busy + milliseconds(1)), Duration{}});
+}
+
 WorkProfile draw_work(Prng& r) {
     WorkProfile w;
     w.actions = pick<uint32_t>(r, {4, 10, 20, 20, 40, 40, 120, 120, 500});
@@ -147,6 +154,7 @@ Profile draw_profile(uint64_t seed) {
     p.work = draw_work(r);
     p.faults = draw_faults(r, p);
     draw_evictions(r, p);
+    draw_resets(r, p);
     return p;
 }
 
@@ -167,7 +175,7 @@ std::string describe(const Profile& p) {
         p.stack.module.send_depth, p.stack.card.transport.strict_open ? ", strict" : "");
     std::string all = text;
     static constexpr const char* kinds[] = {"stall", "kill",   "power off", "leave",
-                                            "close", "shrink", "evict"};
+                                            "close", "shrink", "reset",     "evict"};
     for (const Fault& f : p.faults) {
         if (f.kind == Fault::Kind::evict) continue; // many
         all += std::string(", ") + kinds[static_cast<size_t>(f.kind)] + " of host " +

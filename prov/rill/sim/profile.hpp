@@ -47,6 +47,7 @@ struct Fault {
         leave,     // it closes its endpoints and takes leave
         close,     // one endpoint closes
         shrink,    // its route takes smaller packets from now on
+        reset,     // its device is reset under traffic
         evict,     // it forgets all contexts that are idle at that moment
     };
     Kind kind = Kind::stall;

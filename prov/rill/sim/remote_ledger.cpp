@@ -226,7 +226,8 @@ void RemoteLedger::check_memory() {
         if ((!o.posted || o.bad_key) && !untouched)
             journal_.fail("remote operation %u was refused, and wrote", o.id);
         const bool done = o.over && is_ok(o.status) && !o.in_advance;
-        if (done && o.has_data && !o.told && !oracle_.party(o.to).over)
+        const bool lost = oracle_.reset_between(host_of(o.from), host_of(o.to), o.posted_at);
+        if (done && o.has_data && !o.told && !oracle_.party(o.to).over && !lost)
             journal_.fail("remote operation %u: its target was not told", o.id);
     }
     for (uint32_t h = 0; h < ground_.size(); ++h)

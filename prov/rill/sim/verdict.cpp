@@ -24,6 +24,7 @@ bool Oracle::must_arrive(const Message& m) const {
     const Party& from = parties_[m.from];
     const Party& to = parties_[m.to];
     if (to.over || (m.over && !is_ok(m.status))) return false;
+    if (of_a_reset(m)) return false;
     const bool in_advance = m.level == rdm::Level::inject && m.length <= rdm::kInjectBytesMax;
     if (m.over && !in_advance) return true;
     if (excused(from.host, to.host) || from.crashed) return false;
@@ -51,6 +52,12 @@ bool Oracle::before(uint32_t a, uint32_t b) const {
            std::tuple(receives_[y.receive].order, y.offset, b);
 }
 
+// Sent before everybody had heard of a reset at one of its ends: what comes later is sent by, or to,
+// another device, and one does not wait for the other. That it came once and whole was seen already.
+bool Oracle::of_a_reset(const Message& m) const {
+    return reset_between(parties_[m.from].host, parties_[m.to].host, m.posted_at);
+}
+
 void Oracle::check_matching() {
     std::map<std::tuple<uint32_t, uint32_t, bool, uint64_t>, Class> classes;
     for (const Message& m : messages_)
@@ -59,6 +66,7 @@ void Oracle::check_matching() {
     for (uint32_t i = 0; i < consumed_.size(); ++i) {
         const Consumption& c = consumed_[i];
         if (c.from == kNobody && !is_sound(c.status)) continue; // nobody can say whose it was
+        if (c.message != kNobody && of_a_reset(messages_[c.message])) continue;
         classes[{c.from, receives_[c.receive].at, c.tagged, c.tag}].taken.push_back(i);
     }
     taken_by_.assign(messages_.size(), kNobody);
@@ -149,6 +157,7 @@ void Oracle::check_overtaking(uint32_t later) {
     for (const Message& e : messages_) {
         if (!e.posted || e.from != m.from || e.to != m.to || e.order >= m.order || !r.fits(e))
             continue;
+        if (of_a_reset(e)) continue;
         const uint32_t t = taken_by_[e.id];
         if (t == kNobody ? must_arrive(e) : before(taken, t))
             journal_.fail("receive %u took message %u, but message %u was sent before and fits",

@@ -329,6 +329,23 @@ void Program::cancel_all() {
     }
 }
 
+void Program::greet(uint32_t to) {
+    if (stopped_ || !host_.running() || !endpoint_object()) return;
+    const bool known = oracle_.name_of(host_.number(), to) != rdm::kUnknownSource;
+    if (!known || oracle_.party(to).over) return;
+    Message& m = oracle_.draft_message();
+    m.to = to;
+    draw_message(m);
+    wish_id_ = m.id;
+    if (!is_ok(try_send())) m.buffer.release();
+}
+
+void Program::work_again(uint32_t actions) {
+    wish_ = Wish::none;
+    left_ = actions;
+    start();
+}
+
 bool Program::sweep() {
     bool enough = true;
     for (const bool tagged : {true, false}) {

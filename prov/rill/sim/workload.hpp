@@ -29,6 +29,10 @@ public:
     // Claims that are still held are received.
     void settle_claims();
     void cancel_all();
+    // A word to it, whatever becomes of it.
+    void greet(uint32_t to);
+    // So many more actions.
+    void work_again(uint32_t actions);
 
     void fire(uint64_t argument) override;
 

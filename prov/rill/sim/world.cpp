@@ -20,6 +20,10 @@ constexpr Duration kIdleTime = seconds(60);
 constexpr uint64_t kIdlePasses = 64;
 // Of the time-out: whoever is away for less must not be missed.
 constexpr int kAwayAtMost = 3;
+// To find out that a peer is another, that the destination has ended, and that it is there again.
+constexpr int kGreetings = 4;
+constexpr Duration kKnockTime = milliseconds(1500);
+constexpr uint32_t kActionsAfterReset = 12;
 
 } // namespace
 
@@ -110,7 +114,8 @@ void World::fire(uint64_t argument) {
     } else {
         const Fault& fault = profile_.faults[argument - kFirstFault];
         const Instant awake = hosts_[fault.host]->stalled_until();
-        const bool by_itself = fault.kind == Fault::Kind::leave || fault.kind == Fault::Kind::close;
+        const bool by_itself = fault.kind == Fault::Kind::leave ||
+                               fault.kind == Fault::Kind::close || fault.kind == Fault::Kind::reset;
         if (by_itself && awake > events_.now()) return events_.at(awake, *this, argument);
         --faults_left_;
         strike(fault);
@@ -156,6 +161,14 @@ void World::strike(const Fault& f) {
         journal_.note("the route of host %u shrinks", f.host);
         network_.link(f.host).shrink_packets();
         break;
+    case Fault::Kind::reset:
+        ++totals_.resets;
+        journal_.note("the device of host %u is reset", f.host);
+        oracle_.reset_host(f.host);
+        if (!is_ok(host.module().reset_device(events_.now())))
+            journal_.fail("the device of host %u does not come up again", f.host);
+        host.settle();
+        break;
     case Fault::Kind::evict:
         journal_.note("host %u evicts what is idle", f.host);
         host.device().transport().evict_idle();
@@ -188,6 +201,10 @@ void World::advance(Duration by) {
 void World::work() {
     for (auto& p : programs_)
         p->start();
+    wait_for_programs();
+}
+
+void World::wait_for_programs() {
     const Instant limit = events_.now() + kWorkTime;
     const auto busy = [&] {
         return faults_left_ > 0 ||
@@ -237,6 +254,26 @@ void World::drain() {
         advance(step);
         step = std::min<Duration>(step * 2, milliseconds(20));
     }
+}
+
+// What was under way when a device was reset may be lost, and so may be what was sent before everybody
+// had heard of it. Then all is as it was.
+void World::work_after_resets() {
+    if (totals_.resets == 0) return;
+    for (int round = 0; round < kGreetings; ++round) {
+        for (uint32_t to = 0; to < oracle_.parties(); ++to) {
+            for (auto& p : programs_)
+                p->greet(to);
+            advance(milliseconds(5)); // there may be room for few at a time
+        }
+        advance(kKnockTime);
+    }
+    drain();
+    oracle_.all_have_heard();
+    for (auto& p : programs_)
+        p->work_again(kActionsAfterReset);
+    wait_for_programs();
+    drain();
 }
 
 // Receives that only a dead endpoint could serve end with an error of their own accord.
@@ -335,6 +372,7 @@ RunResult World::result() {
 RunResult World::run() {
     work();
     drain();
+    work_after_resets();
     wait_for_deaths();
     cancel_leftovers();
     oracle_.check_matching();

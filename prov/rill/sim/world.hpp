@@ -28,6 +28,7 @@ struct Totals {
     uint64_t crashes = 0;
     uint64_t leaves = 0;
     uint64_t closes = 0;
+    uint64_t resets = 0;
     uint64_t retransmits = 0;
     uint64_t timeouts = 0;
     uint64_t probes = 0;
@@ -68,6 +69,8 @@ private:
     void end_host(uint32_t host, bool crashed, bool left);
     void advance(Duration by);
     void work();
+    void wait_for_programs();
+    void work_after_resets();
     void drain();
     bool settled();
     void wait_for_deaths();

@@ -544,11 +544,11 @@ void ReceiveSide::fail_destination(uint32_t handle, Status why, Instant now) {
 
 void ReceiveSide::rename_flows() {
     module_.for_each_flow([&](ReceiveFlow& f) {
-        if (f.side != this || !f.introduced || f.ended) return;
+        if (f.side != this || !f.introduced) return;
         SourceId source = av_->find(f.sender);
         if (source == f.source) return;
-        f.source = source;
-        tell_source(f, nic::ReceiveOp::rename);
+        f.source = source; // its messages may wait to be received, though it has ended
+        if (!f.ended) tell_source(f, nic::ReceiveOp::rename);
     });
 }
 
