@@ -222,8 +222,12 @@ void Transport::repeat_soon(Context& context, Instant now) {
 }
 
 void Transport::repeat(Context& context, Instant now) {
+    // Often enough that a lossy link, or one without room, does not pass for death.
+    const Duration patience = config_.peer_timeout / 16;
+    const Duration most =
+        patience == Duration::zero() ? kRepeatMax : std::min(patience, kRepeatMax);
     context.repeat_at_ = now + context.repeat_after_;
-    context.repeat_after_ = std::min(2 * context.repeat_after_, kRepeatMax);
+    context.repeat_after_ = std::min(2 * context.repeat_after_, most);
     switch (context.state_) {
     case State::opening: // in flight, records do that
         if (context.in_flight_packets_ == 0) probe(context, now);
