@@ -4,7 +4,10 @@
 #include <rdma/fi_errno.h>
 
 #include <array>
+#include <cerrno>
 #include <cstring>
+
+#include <poll.h>
 
 #include "process_pair.hpp"
 
@@ -44,9 +47,9 @@ std::unique_ptr<fi_info, InfoFreer> make_hints(const std::string& provider, bool
 } // namespace
 
 FabricEndpoint::FabricEndpoint(const std::string& provider, const std::string& node, bool remote,
-                               bool counted) {
+                               bool counted, bool sleeps) {
     open_info(provider, node, remote);
-    open_objects(counted);
+    open_objects(counted, sleeps);
 }
 
 void FabricEndpoint::open_info(const std::string& provider, const std::string& node, bool remote) {
@@ -63,7 +66,7 @@ void FabricEndpoint::open_info(const std::string& provider, const std::string& n
              std::string("answers with another provider: ") + info->fabric_attr->prov_name);
 }
 
-void FabricEndpoint::open_objects(bool counted) {
+void FabricEndpoint::open_objects(bool counted, bool sleeps) {
     set_phase("opening the endpoint");
     fid_fabric* fabric = nullptr;
     check("fi_fabric", fi_fabric(info_->fabric_attr, &fabric, nullptr));
@@ -83,7 +86,7 @@ void FabricEndpoint::open_objects(bool counted) {
     fi_cq_attr cq_attr{};
     cq_attr.format = FI_CQ_FORMAT_TAGGED;
     cq_attr.size = completion_queue_size;
-    cq_attr.wait_obj = FI_WAIT_NONE;
+    cq_attr.wait_obj = sleeps ? FI_WAIT_FD : FI_WAIT_NONE;
     fid_cq* cq = nullptr;
     check("fi_cq_open", fi_cq_open(domain, &cq_attr, &cq, nullptr));
     cq_.reset(cq);
@@ -228,6 +231,16 @@ Operation* FabricEndpoint::poll() {
     Operation* operation = seen_.front();
     seen_.pop_front();
     return operation;
+}
+
+void FabricEndpoint::sleep() {
+    fid* waited_for = &cq_->fid;
+    const int result = fi_trywait(fabric_.get(), &waited_for, 1);
+    if (result == -FI_EAGAIN) return;
+    check("fi_trywait", result);
+    pollfd wait{-1, POLLIN, 0};
+    check("fi_control", fi_control(waited_for, FI_GETWAIT, &wait.fd));
+    if (::poll(&wait, 1, -1) < 0 && errno != EINTR) fail_errno("poll");
 }
 
 void FabricEndpoint::read_counter() {

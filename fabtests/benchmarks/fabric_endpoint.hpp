@@ -53,8 +53,9 @@ struct RemoteMemory {
 class FabricEndpoint {
 public:
     // `remote`: with RMA and atomic operations. `counted`: their completions are counted, and come
-    // into no queue; the watchdog finds one that failed.
-    FabricEndpoint(const std::string& provider, const std::string& node, bool remote, bool counted);
+    // into no queue; the watchdog finds one that failed. `sleeps`: the queue has a descriptor.
+    FabricEndpoint(const std::string& provider, const std::string& node, bool remote, bool counted,
+                   bool sleeps = false);
 
     [[nodiscard]] std::string name() const;
     void connect(const std::string& peer_name);
@@ -77,13 +78,16 @@ public:
     // The operation that completed, or null. Polling is what drives manual progress.
     [[nodiscard]] Operation* poll();
 
+    // Returns when there may be a completion: asleep in poll(2) on the queue's descriptor meanwhile.
+    void sleep();
+
     [[nodiscard]] std::size_t inject_size() const { return info_->tx_attr->inject_size; }
     [[nodiscard]] std::size_t send_depth() const { return info_->tx_attr->size; }
     [[nodiscard]] std::size_t receive_depth() const { return info_->rx_attr->size; }
 
 private:
     void open_info(const std::string& provider, const std::string& node, bool remote);
-    void open_objects(bool counted);
+    void open_objects(bool counted, bool sleeps);
     void bind_completions(fid_ep* endpoint, bool counted);
     void read_counter();
     void read_completions();

@@ -31,6 +31,8 @@ public:
     // if the kernel has no room for it just now.
     [[nodiscard]] bool send_train(std::span<const std::byte> train, std::size_t segment);
 
+    [[nodiscard]] int descriptor() const { return descriptor_; }
+
     // What is there, or nothing; coalesced if UDP_GRO is on.
     [[nodiscard]] std::optional<std::size_t> receive(std::span<std::byte> buffer);
 

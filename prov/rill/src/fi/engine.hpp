@@ -88,6 +88,8 @@ public:
     // Appends what to wait on for packets, for one sleep that follows.
     void append_descriptors(std::vector<pollfd>& out);
     // What a reader of the device's exported state rings when nobody passes; -1: there is no export.
+    // Whether packets wake who sleeps on the descriptors that were appended last.
+    bool wakes_sleepers() const { return !shm_ || shm_->armed(); }
     int bell() const { return exporter_ ? exporter_->bell() : -1; }
     void clear_bell() { exporter_->clear_bell(); }
     // How many passes the program made. Any thread may read it.

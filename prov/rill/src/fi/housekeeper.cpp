@@ -66,7 +66,7 @@ void Housekeeper::summon() {
 }
 
 void Housekeeper::reconsider() {
-    if (engine_.next_deadline() >= wakes_at_) return;
+    if (engine_.wakes_sleepers() && engine_.next_deadline() >= wakes_at_) return;
     sleeps_on_duty_.store(false, std::memory_order_relaxed);
     wake_.raise();
 }

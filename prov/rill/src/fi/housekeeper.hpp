@@ -51,7 +51,7 @@ public:
 
     // For the owner of the engine. True while it sleeps with a deadline of its own.
     bool sleeps_on_duty() const { return sleeps_on_duty_.load(std::memory_order_relaxed); }
-    // Wakes it if something is due earlier than it means to wake.
+    // Wakes it if something is due earlier than it means to wake, or if packets would not wake it.
     void reconsider();
 
 private:

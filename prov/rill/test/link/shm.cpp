@@ -157,10 +157,7 @@ Test(shm_ring, no_wake_up_is_lost) {
             continue;
         }
         const uint32_t before = wakes.load();
-        if (!r.fall_asleep()) {
-            r.wake_up();
-            continue;
-        }
+        if (!r.fall_asleep()) continue;
         wakes.wait(before); // hangs, and the test with it, if the wake-up is lost
         ++slept;
     }
@@ -246,6 +243,14 @@ Test(shm_link, who_sleeps_is_woken) {
     cr_assert(b.takes(1, 200, a.address()));
     on = {b.shm->arm(), POLLIN, 0};
     cr_assert_eq(poll(&on, 1, 0), 0);
+    // A pass of somebody else meanwhile does not take the wake-up away, or says so.
+    RxTrain out[4];
+    cr_assert_eq(b.shm->receive(out, true), 0u);
+    cr_assert(b.shm->armed());
+    cr_assert(is_ok(a.shm->send(t.tx)));
+    cr_assert_eq(poll(&on, 1, 5000), 1);
+    cr_assert(b.takes(1, 200, a.address()));
+    cr_assert_not(b.shm->armed());
 }
 
 Test(shm_link, the_end_of_a_peer_is_a_refusal_and_what_it_sent_is_read) {

@@ -72,7 +72,6 @@ public:
     }
     // From now on the writer wakes us. False when a train is there already.
     bool fall_asleep();
-    void wake_up() { memory_.control.asleep.store(0, std::memory_order_relaxed); }
     bool empty() const { return length_at(position_) == 0; }
 
 private:

@@ -117,6 +117,7 @@ void ShmLink::offer_to(const Address& to) {
 void ShmLink::look() {
     std::array<epoll_event, kEventsPerLook> events;
     const int n = epoll_wait(events_.get(), events.data(), events.size(), 0);
+    if (n > 0) armed_ = false; // what was to wake the sleeper is taken away, or a channel is new
     for (int i = 0; i < n; ++i) {
         const int fd = events[static_cast<size_t>(i)].data.fd;
         if (fd == listener_.get()) {
@@ -215,11 +216,6 @@ size_t ShmLink::take_trains(std::span<RxTrain> out) {
 }
 
 size_t ShmLink::receive(std::span<RxTrain> out, bool poll_all) {
-    if (armed_) {
-        armed_ = false;
-        for (const auto& c : channels_)
-            c->reader().wake_up();
-    }
     size_t filled = take_trains(out);
     idle_ = filled ? 0 : idle_ + 1;
     if (poll_all) look();

@@ -48,10 +48,12 @@ public:
     uint64_t receive_drops() const override { return below_.receive_drops(); }
     Duration again_after() const override;
 
-    // Before a sleep on the descriptors: from now on trains wake us, until the next receive().
-    // Returns what to sleep on beside those of the link below: one that is readable already when
+    // Before a sleep on the descriptors: from now on trains wake us, also if another thread receives
+    // meanwhile. Returns what to sleep on beside those of the link below: one that is readable already when
     // something is there.
     int arm();
+    // Whether who sleeps since arm() will be woken by what comes.
+    bool armed() const { return armed_; }
     size_t channels() const { return by_peer_.size(); }
 
 private:
