@@ -5,6 +5,7 @@
 
 include %D%/functional/local.mk
 include %D%/benchmarks/local.mk
+include %D%/instructions/local.mk
 include %D%/mpi/local.mk
 include %D%/lab/local.mk
 

@@ -37,6 +37,7 @@ public:
     // Entries that the host has not given back.
     uint32_t size() const { return produced_ - consumer_; }
     bool empty() const { return produced_ == consumer_; }
+    uint32_t produced() const { return produced_; } // entries, since it was attached
     uint32_t room() const { return entries_ - (produced_ - consumer_); }
     // The next entry, blank but for its phase; room() > 0. Visible with commit().
     CompletionEntry& blank(EntryKind kind) {

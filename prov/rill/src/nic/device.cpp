@@ -114,6 +114,7 @@ bool Device::store_completions(const CompletionDoorbell& doorbell) {
 void Device::report(EntryKind kind, Status why, uint32_t index) {
     const Event e{kind, why, index};
     if (events_.empty() || events_.back() != e) events_.push_back(e);
+    attention_ = true;
 }
 
 void Device::tell() {
@@ -184,15 +185,21 @@ Fault Device::run(Instant now, bool receive, bool everywhere) {
     if (!receive) {
         transport_.transmit(now);
     } else {
+        const uint32_t before = completions_.produced();
         moved_ += transport_.receive(now, everywhere);
-        if (completions_.empty()) transport_.settle(); // nobody is waiting for us
+        if (completions_.produced() == before) transport_.settle(); // nobody is waiting for us
         // Refusals are heard of everywhere, or when something is sent.
         if (everywhere || transport_.has_due(now)) {
             transport_.tick(now);
             moved_ += transport_.transmit(now);
         }
     }
+    return settle_doorbell();
+}
+
+Fault Device::attend() {
     if (has_untold()) tell();
+    attention_ = overrun_ || has_untold();
     return fault();
 }
 
@@ -208,7 +215,7 @@ void Device::reset(Instant now) {
         fetches_.free(f);
     events_.clear();
     dedup_.clear();
-    overrun_ = false;
+    overrun_ = attention_ = false;
 }
 
 } // namespace rill::nic

@@ -164,6 +164,13 @@ private:
     // What waits for room in the completion ring.
     bool has_untold() const { return !events_.empty() || !sent_.empty(); }
     void tell();
+    // At the end of each doorbell: one look for all that seldom is.
+    Fault settle_doorbell() {
+        if (!attention_) [[likely]]
+            return Fault::none;
+        return attend();
+    }
+    Fault attend();
     void tell_sent();
     void report(EntryKind kind, Status why, uint32_t index);
     Fault fault() const { return overrun_ ? Fault::overrun : Fault::none; }
@@ -269,6 +276,7 @@ private:
     CompletionRing completions_;
     CompletionEntry nowhere_; // written instead of an entry that has no room
     bool overrun_ = false;    // there was one
+    bool attention_ = false;  // an overrun, or something untold
     // The end of a destination or of a receive flow, not told yet.
     struct Event {
         EntryKind kind{};

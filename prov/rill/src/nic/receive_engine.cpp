@@ -42,7 +42,7 @@ bool bounds_ok(const wire::RecordView& r) {
 CompletionEntry& Device::new_entry(EntryKind kind) {
     if (completions_.room() > 0 && !overrun_) [[likely]]
         return completions_.blank(kind);
-    overrun_ = true;
+    overrun_ = attention_ = true;
     return nowhere_;
 }
 

@@ -38,8 +38,7 @@ Fault Device::ring_receive(uint32_t number, uint16_t written) {
         default: return Fault::bad_entry;
         }
     }
-    if (has_untold()) tell();
-    return fault();
+    return settle_doorbell();
 }
 
 void Device::post(QueuePair& qp, const ReceiveEntry& e) {

@@ -67,8 +67,7 @@ Fault Device::ring_send(uint32_t number, uint16_t written, bool more, Instant no
         start(qp, e, now);
     }
     if (!more) transport_.transmit(now);
-    if (has_untold()) tell();
-    return fault();
+    return settle_doorbell();
 }
 
 uint32_t Device::unscheduled_limit(uint32_t handle) {
@@ -222,10 +221,12 @@ void Device::slice_released(void* owner) {
 }
 
 void Device::finish_work(SendWork& w) {
-    if (w.forgotten)
+    if (w.forgotten) {
         works_.free(&w);
-    else
-        sent_.push_back(w);
+        return;
+    }
+    sent_.push_back(w);
+    attention_ = true;
 }
 
 // Ends a work that no packet carries: the host learns that nothing reads its buffer.

@@ -357,7 +357,7 @@ void Driver::take_leave(nic::LeaveStep step, Instant now) {
 
 bool Driver::run(bool everywhere, Instant now) {
     ring(now);
-    release_completions(now);
+    if (completions_read_ - completions_released_ >= kReleaseAt) release_completions(now);
     store(nic::kRun, nic::kRunReceive | (everywhere ? nic::kRunEverywhere : 0), now);
     const uint64_t moved = std::atomic_ref(moved_now_).load(std::memory_order_relaxed);
     if (moved == moved_) return false;

@@ -125,8 +125,8 @@ public:
         const uint8_t phase = (completions_read_ & kCompletions) == 0;
         return std::atomic_ref<const uint8_t>(e.phase).load(std::memory_order_acquire) == phase;
     }
-    // Only after has_completion(). Some are read before the device hears of it.
-    nic::CompletionEntry take_completion() {
+    // Only after has_completion(). Stays as it is until its room is released.
+    const nic::CompletionEntry& take_completion() {
         return completions_[completions_read_++ & (kCompletions - 1)];
     }
     // The device may use their room again.
@@ -139,7 +139,8 @@ public:
 
 private:
     static constexpr uint32_t kEntries = 32; // of each admin queue: there is one command at a time
-    static constexpr uint32_t kCompletions = 2048; // several packets' worth
+    static constexpr uint32_t kCompletions = 2048;           // several packets' worth
+    static constexpr uint32_t kReleaseAt = kCompletions / 8; // entries that are worth a store
     struct Queues {
         nic::SendEntry* send = nullptr; // null: there is no such queue pair
         nic::ReceiveEntry* receive = nullptr;

@@ -155,8 +155,7 @@ bool Module::drain(Instant now) {
     bool any = false;
     for (uint32_t taken = 1;; ++taken) {
         if (driver_.has_completion()) {
-            const nic::CompletionEntry e = driver_.take_completion();
-            dispatch(e, now);
+            dispatch(driver_.take_completion(), now);
         } else if (!ended_.empty()) {
             const nic::CompletionEntry e = ended_.front();
             ended_.pop_front();
