@@ -230,6 +230,36 @@ Test(device, T2_a_send_names_the_handle_that_the_device_returned_and_nothing_els
     driver.destroy_queue_pair(qp, net.now);
 }
 
+// Of the same bytes, those whose tag a posted receive names go one way, and those whose tag none does
+// the other, whatever came before.
+Test(device, H2_the_metadata_choose_the_receive_queue_that_a_packet_takes) {
+    Net net(6);
+    Machine a(net, 1), b(net, 2);
+    check_works(net, a, b);
+    const std::string sent(700, 'q');
+    for (int round = 0; round < 4; ++round) {
+        const bool posted = round % 2 == 0;
+        const uint64_t direct = b.counters.get(Counter::rx_direct_bytes);
+        const uint64_t indirect = b.counters.get(Counter::rx_indirect_bytes);
+        std::string wanted(sent.size(), '-'), late(sent.size(), '-');
+        cr_assert(is_ok(b.receive(wanted, 5)));
+        cr_assert(is_ok(a.send(a.name(2), sent, posted ? 5 : 6)));
+        for (int i = 0; i < 200; ++i)
+            pass(net, 20us, a, b);
+        cr_assert_eq(b.counters.get(Counter::rx_direct_bytes) - direct, posted ? sent.size() : 0);
+        cr_assert_eq(b.counters.get(Counter::rx_indirect_bytes) - indirect,
+                     posted ? 0 : sent.size());
+        if (!posted) {
+            cr_assert(is_ok(b.receive(late, 6)));
+            cr_assert(is_ok(a.send(a.name(2), sent, 5)));
+            for (int i = 0; i < 200; ++i)
+                pass(net, 20us, a, b);
+            cr_assert(late == sent);
+        }
+        cr_assert(wanted == sent);
+    }
+}
+
 Test(device, H3_direct_payload_passes_no_bounce_memory) {
     Net net(7);
     Machine a(net, 1), b(net, 2);
