@@ -52,9 +52,9 @@ constexpr std::pair<const char*, Feature> kFeatures[] = {
 // Fields that nobody reads would be options that do nothing.
 void only(const Json& object, const std::string& where, std::initializer_list<const char*> names) {
     if (!object.is_object()) fail(where, "expected an object");
-    for (const auto& [name, value] : object.items())
-        if (std::none_of(names.begin(), names.end(), [&](const char* n) { return n == name; }))
-            fail(where, "unknown field \"" + name + "\"");
+    for (const auto& member : object.items())
+        if (std::ranges::find(names, member.key()) == names.end())
+            fail(where, "unknown field \"" + member.key() + "\"");
 }
 
 const Json& field(const Json& object, const std::string& name) {
