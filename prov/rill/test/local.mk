@@ -84,6 +84,11 @@ rill_unit_tests += %D%/nic/event_doorbell.t
 %C%_nic_event_doorbell_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 %C%_nic_event_doorbell_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
 
+rill_unit_tests += %D%/nic/entry_checks.t
+%C%_nic_entry_checks_t_SOURCES = %D%/nic/entry_checks.cpp
+%C%_nic_entry_checks_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+%C%_nic_entry_checks_t_LDADD = $(rill_core_lib) $(CRITERION_LIBS)
+
 rill_unit_tests += %D%/nic/function.t
 %C%_nic_function_t_SOURCES = %D%/nic/function.cpp %D%/nic/function_host.hpp
 %C%_nic_function_t_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)

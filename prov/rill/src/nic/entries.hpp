@@ -41,7 +41,7 @@ enum SendFlags : uint8_t {
     kSendFirst = 1 << 4, // message number 0 of its flow: carries the endpoint's address
     kSendRemote =
         1 << 5, // done, abort: of a flow of remote operations (done: `grant` is its handle)
-    kSendFetch = 1 << 6,     // granted: the grant names a fetch of the peer's
+    kSendFetch = 1 << 6,     // granted: the grant names a fetch of the peer's; the device's own
     kSendUnawaited = 1 << 7, // message: nobody waits for the peer's notice; done: the peer said so
 };
 
@@ -80,6 +80,9 @@ struct SendEntry {
     wire::GrantId grant;        // granted, grant; read, atomic, close_fetch: our fetch
 };
 static_assert(sizeof(SendEntry) == 64);
+
+// The longest payload with kSendInline.
+inline constexpr size_t kInlineBytesMax = 256;
 
 inline constexpr uint32_t kNoQueuePair = 0;
 // Of a send queue, and of a receive queue. The device empties them in the doorbell store, so this

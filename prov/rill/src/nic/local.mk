@@ -22,6 +22,7 @@ rill_core_sources += \
 	%D%/device_type.cpp %D%/device_type.hpp \
 	%D%/dma.hpp \
 	%D%/entries.hpp \
+	%D%/entry_checks.hpp \
 	%D%/fetches.cpp \
 	%D%/flow_table.hpp \
 	%D%/event_doorbell.hpp \

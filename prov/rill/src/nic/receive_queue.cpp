@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 // The receive queue's work: posted receives, and the software's answers to what came early.
 #include "nic/device.hpp"
+#include "nic/entry_checks.hpp"
 
 namespace rill::nic {
 
@@ -10,6 +11,7 @@ Fault Device::ring_receive(uint32_t number, uint16_t written) {
         return Fault::bad_doorbell;
     for (; qp.receive_head != written; ++qp.receive_head) {
         const ReceiveEntry& e = qp.memory.receive[qp.receive_head % kQueueEntries];
+        if (!is_sound(e)) return Fault::bad_entry;
         switch (e.op) {
         case ReceiveOp::post: post(qp, e); break;
         case ReceiveOp::cancel: cancel(qp, e); break;
@@ -35,7 +37,6 @@ Fault Device::ring_receive(uint32_t number, uint16_t written) {
             if (dedup_.active()) placed_by_host(qp, e);
             break;
         case ReceiveOp::give_back: bounce_.give_back(static_cast<std::byte*>(e.buffer)); break;
-        default: return Fault::bad_entry;
         }
     }
     return settle_doorbell();

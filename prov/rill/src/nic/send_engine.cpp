@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 // The sending half of the device: from send-queue entries to what a packet carries.
 #include "nic/device.hpp"
+#include "nic/entry_checks.hpp"
 
 #include <algorithm>
 
@@ -32,38 +33,12 @@ Outbox& Device::outbox(transport::Context& context) {
     return *static_cast<Outbox*>(context.client_data);
 }
 
-namespace {
-
-// Of those that a host may write.
-inline bool means_something(const SendEntry& e) {
-    if (e.op == SendOp::message || e.op == SendOp::done) [[likely]]
-        return true;
-    switch (e.op) {
-    case SendOp::write:
-    case SendOp::read:
-    case SendOp::atomic: return e.remote != nullptr;
-    case SendOp::open_fetch: return e.fetch != nullptr;
-    case SendOp::message:
-    case SendOp::granted:
-    case SendOp::grant:
-    case SendOp::done:
-    case SendOp::abort:
-    case SendOp::watch:
-    case SendOp::watch_flow:
-    case SendOp::close_fetch: return true;
-    case SendOp::answer: return false;
-    }
-    return false;
-}
-
-} // namespace
-
 Fault Device::ring_send(uint32_t number, uint16_t written, bool more, Instant now) {
     QueuePair& qp = *queue_pairs_[number];
     if (static_cast<uint16_t>(written - qp.send_head) > kQueueEntries) return Fault::bad_doorbell;
     for (; qp.send_head != written; ++qp.send_head) {
         const SendEntry& e = qp.memory.send[qp.send_head % kQueueEntries];
-        if (!means_something(e)) return Fault::bad_entry;
+        if (!is_sound(e)) return Fault::bad_entry;
         start(qp, e, now);
     }
     if (!more) transport_.transmit(now);
