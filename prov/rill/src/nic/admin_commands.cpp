@@ -265,8 +265,9 @@ AdminStatus Function::create_completion_queue(const AdminCommand& c) {
     std::byte* memory = dma_.translate(at, entries * sizeof(CompletionEntry));
     std::byte* moved = moved_at ? dma_.translate(moved_at, sizeof(uint64_t)) : nullptr;
     if (!memory || (moved_at && !moved)) return AdminStatus::illegal_parameter;
-    backend_.attach_completions(reinterpret_cast<CompletionEntry*>(memory),
-                                static_cast<uint32_t>(entries));
+    if (!backend_.attach_completions(reinterpret_cast<CompletionEntry*>(memory),
+                                     static_cast<uint32_t>(entries)))
+        return AdminStatus::busy;
     completions_ = {at, static_cast<uint32_t>(entries)};
     completion_vector_ = static_cast<uint16_t>(vector);
     moved_at_ = moved_at;

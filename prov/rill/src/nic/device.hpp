@@ -69,9 +69,11 @@ public:
     void release_address(uint32_t handle) override;
     size_t statistics(std::span<uint64_t> out) const override;
 
-    void attach_completions(CompletionEntry* memory, uint32_t entries) override {
+    [[nodiscard]] bool attach_completions(CompletionEntry* memory, uint32_t entries) override {
+        if (completions_.attached()) return false;
         completions_.attach(memory, entries);
         armed_ = false;
+        return true;
     }
     void detach_completions() override {
         completions_.detach();

@@ -46,7 +46,8 @@ public:
     virtual uint32_t acquire_address(const wire::Address& address) = 0;
     virtual void release_address(uint32_t handle) = 0;
     virtual size_t statistics(std::span<uint64_t> out) const = 0; // how many there are
-    virtual void attach_completions(CompletionEntry* memory, uint32_t entries) = 0;
+    // False: another function of the device has a completion queue.
+    [[nodiscard]] virtual bool attach_completions(CompletionEntry* memory, uint32_t entries) = 0;
     virtual void detach_completions() = 0;
     // False: the key is taken. own_key: one that no region has had, and that nobody can guess.
     [[nodiscard]] virtual bool register_memory(uint64_t& key, bool own_key,

@@ -68,8 +68,10 @@ struct Backend : FunctionBackend {
         return 3;
     }
     std::set<uint64_t> keys;
-    void attach_completions(CompletionEntry* memory, uint32_t entries) override {
+    bool attach_completions(CompletionEntry* memory, uint32_t entries) override {
+        if (completions.attached()) return false;
         completions.attach(memory, entries);
+        return true;
     }
     void detach_completions() override { completions.detach(); }
     bool register_memory(uint64_t& key, bool own_key, MemoryRegion region) override {

@@ -94,6 +94,28 @@ Test(function_resources, R5_functions_cannot_touch_each_others_resources) {
     cr_assert_eq(b.adapter.memory().allocations(), 0u);
 }
 
+Test(function_resources, R5_the_completion_queue_stays_with_the_function_that_has_it) {
+    Bench b;
+    cr_assert(is_ok(enable_virtual(b.adapter.config_spaces(), 2, b.now)));
+    Host one(b.adapter, 1, b.now), two(b.adapter, 2, b.now);
+    static CompletionEntry rings[2][Function::kCompletionEntriesMin];
+    const auto create = [&](Host& h, size_t n) {
+        return h
+            .ask(AdminOp::create_completion_queue,
+                 {h.map(rings[n], sizeof rings[n]), Function::kCompletionEntriesMin, 1})
+            .status;
+    };
+    one.bring_up();
+    two.bring_up();
+    cr_assert_eq(create(one, 0), AdminStatus::ok);
+    cr_assert_eq(create(two, 1), AdminStatus::busy);
+    two.handshake();
+    cr_assert(b.backend.completions.attached() && b.backend.resets == 0, "another's reset");
+    one.handshake();
+    two.bring_up();
+    cr_assert_eq(create(two, 1), AdminStatus::ok, "it is free again");
+}
+
 Test(function_resources, doorbells_reach_only_the_queues_of_their_function) {
     CompletionHost c;
     Host& h = c.h;
