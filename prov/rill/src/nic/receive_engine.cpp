@@ -252,6 +252,13 @@ void Device::place_payload(Inbound& in, uint64_t offset, std::span<const std::by
     }
 }
 
+// Whether an envelope is that of the message whose fragments came before: there is one of them, and it
+// announces what they did, of which no more can come than is missing.
+static bool continues(const Inbound& in, const wire::Message& m, size_t payload) {
+    return !in.has_envelope && in.unscheduled == m.unscheduled &&
+           payload <= in.unscheduled - in.unscheduled_got;
+}
+
 void Device::on_message(transport::Context& from, wire::PortId port, const wire::RecordView& r) {
     const wire::Message& m = r.message;
     QueuePair* qp = endpoint(m.queue_pair, port);
@@ -264,6 +271,7 @@ void Device::on_message(transport::Context& from, wire::PortId port, const wire:
     MsgNo no(m.msg_no);
     learn_source(*flow, no, r);
     Inbound* in = inbound_.find(*flow, no);
+    if (in && !continues(*in, m, r.payload.size())) return counters_.add(Counter::drop_malformed);
     bool tagged = r.flags & wire::kTagged;
     MatchTable& table = qp->table(tagged);
     PlacementFacts facts{
