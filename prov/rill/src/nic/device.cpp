@@ -97,6 +97,7 @@ void Device::release_address(uint32_t handle) {
     }
     if (h.watched) transport_.watch(*h.watched, false);
     if (h.opening) outbox(*h.opening).handle = UINT32_MAX;
+    send_flows_.forget(handle, h.peer);
     handles_.release(handle);
 }
 
@@ -213,6 +214,7 @@ void Device::reset(Instant now) {
     fetches_.for_each([&](Fetch& f) { open.push_back(&f); });
     for (Fetch* f : open)
         fetches_.free(f);
+    send_flows_.clear();
     events_.clear();
     dedup_.clear();
     overrun_ = attention_ = false;

@@ -14,6 +14,7 @@
 #include "nic/queue_pair.hpp"
 #include "nic/remote_flows.hpp"
 #include "nic/rx_flow.hpp"
+#include "nic/send_flows.hpp"
 #include "nic/write_batch.hpp"
 #include "obs/counters.hpp"
 #include "transport/transport.hpp"
@@ -288,6 +289,7 @@ private:
     };
     std::vector<Event> events_;
     RxFlowTable flows_;
+    SendFlows send_flows_;
     InboundTable inbound_;
     BouncePool bounce_;
     Pool<SendWork> works_;

@@ -58,6 +58,10 @@ struct RemoteRange {
     wire::AtomicKind kind{};
 };
 
+// Flows in use differ in as many lower bits of their numbers: the device finds by them whom a flow goes
+// to, since only its answers count.
+inline constexpr uint32_t kFlowSlotBits = 20;
+
 struct SendEntry {
     SendOp op{};
     uint8_t flags = 0;
@@ -66,7 +70,7 @@ struct SendEntry {
     uint32_t request = 0; // returned in the `sent` entry
     uint32_t target = 0;  // message, granted, abort, watch, open_fetch: address handle;
                           // grant, done, watch_flow: receive flow
-    uint32_t flow = 0;    // message, abort: the software's number of its send flow
+    uint32_t flow = 0;    // message, abort, write, read, atomic: the software's number of its flow
     uint32_t msg_no = 0;
     uint32_t count = 0; // done: messages; watch: on or off
     union {

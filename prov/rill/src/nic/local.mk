@@ -42,5 +42,6 @@ rill_core_sources += \
 	%D%/registers.hpp \
 	%D%/rx_flow.hpp \
 	%D%/send_engine.cpp \
+	%D%/send_flows.hpp \
 	%D%/shipped_types.hpp \
 	%D%/write_batch.hpp

@@ -120,6 +120,8 @@ void Device::take_record(transport::Context& from, wire::PortId port, const wire
             return on_fetched_bytes(from, r.granted.grant, r.granted.offset, r.payload);
         return on_granted(from, r);
     case wire::RecordType::grant: {
+        if (!send_flows_.is_theirs(r.grant.flow, from, handles_))
+            return counters_.add(Counter::drop_bad_notice);
         CompletionEntry& e = new_entry(EntryKind::grant);
         e.flow = r.grant.flow;
         e.msg_no = r.grant.msg_no;
@@ -130,6 +132,8 @@ void Device::take_record(transport::Context& from, wire::PortId port, const wire
     }
     case wire::RecordType::done: {
         if (r.done.count == 0) return; // a knock
+        if (!send_flows_.is_theirs(r.done.flow, from, handles_))
+            return counters_.add(Counter::drop_bad_notice);
         CompletionEntry& e = new_entry(EntryKind::done);
         e.status = r.flags;
         e.flow = r.done.flow;

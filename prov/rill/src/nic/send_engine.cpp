@@ -147,6 +147,8 @@ void Device::start(QueuePair& qp, const SendEntry& entry, Instant now) {
         queue(*c, *w);
         return;
     }
+    if (entry.msg_no == 0 && entry.op != SendOp::granted) [[unlikely]]
+        send_flows_.introduce(entry.flow, entry.target);
     const bool known = handles_.valid(entry.target);
     const bool whole = entry.op != SendOp::message || (entry.flags & kSendInline) || !known;
     const uint64_t unscheduled = whole ? entry.length : unscheduled_limit(entry.target);

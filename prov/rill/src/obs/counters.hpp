@@ -48,6 +48,7 @@ namespace rill::obs {
     X(drop_stale, "records of messages that are over")                                             \
     X(drop_no_queue_pair, "records for an endpoint that does not exist")                           \
     X(drop_bad_grant, "granted data whose grant does not exist or is out of bounds")               \
+    X(drop_bad_notice, "grants and completion notices from others than whom the message went to")  \
     X(remote_writes, "RMA writes of peers that were done here")                                    \
     X(remote_reads, "RMA reads of peers that were answered here")                                  \
     X(remote_atomics, "atomic operations of peers that were executed here")                        \

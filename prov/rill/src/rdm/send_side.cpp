@@ -10,6 +10,14 @@
 
 namespace rill::rdm {
 
+namespace {
+
+// Reads of one buffer at a time: the message itself, and its grant. A peer that asks again and again
+// would have us send without end.
+constexpr uint32_t kReadersMax = 4;
+
+} // namespace
+
 SendFlow* SendFlowTable::make(SendSide& side, uint32_t handle) {
     SendFlow* f = pool_.make();
     if (!f) return nullptr;
@@ -267,6 +275,7 @@ void SendSide::on_grant(Module& module, SendFlow& flow, const nic::CompletionEnt
     SendOperation* op = flow.find(e.msg_no);
     if (!op || op->done || e.tag > op->length || e.total > op->length - e.tag || e.total == 0)
         return;
+    if (op->readers >= kReadersMax) return;
     ++op->readers;
     nic::SendEntry g;
     g.op = nic::SendOp::granted;

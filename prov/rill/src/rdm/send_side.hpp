@@ -98,7 +98,7 @@ public:
     }
 
 private:
-    static constexpr uint32_t kSlotBits = 20;
+    static constexpr uint32_t kSlotBits = nic::kFlowSlotBits;
     Pool<SendFlow> pool_{1u << kSlotBits};
 };
 
