@@ -124,6 +124,7 @@ TESTS += $(rill_unit_tests)
 endif
 
 include %D%/dedup/local.mk
+include %D%/fuzz/local.mk
 include %D%/link/local.mk
 include %D%/obs/local.mk
 include %D%/transport/local.mk
