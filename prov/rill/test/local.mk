@@ -126,5 +126,6 @@ endif
 include %D%/dedup/local.mk
 include %D%/fuzz/local.mk
 include %D%/link/local.mk
+include %D%/model/local.mk
 include %D%/obs/local.mk
 include %D%/transport/local.mk
