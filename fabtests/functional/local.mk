@@ -21,6 +21,7 @@ functional_programs = \
 	%D%/device.tap \
 	%D%/fork.tap \
 	%D%/getinfo.tap \
+	%D%/hostile.tap \
 	%D%/messages.tap \
 	%D%/multirecv.tap \
 	%D%/objects.tap \
@@ -77,6 +78,13 @@ functional_libs = %D%/libharness.la $(FABRIC_LIBS) -lpthread
 	%D%/getinfo_cases.hpp \
 	%D%/getinfo_tunables.cpp
 %C%_getinfo_tap_LDADD = $(functional_libs)
+
+%C%_hostile_tap_SOURCES = \
+	%D%/attacker.cpp \
+	%D%/attacker.hpp \
+	%D%/hostile.cpp \
+	%D%/remote_cases.hpp
+%C%_hostile_tap_LDADD = $(functional_libs)
 
 %C%_messages_tap_SOURCES = %D%/message_cases.hpp %D%/message_flags.cpp %D%/messages.cpp
 %C%_messages_tap_LDADD = $(functional_libs)
