@@ -19,6 +19,7 @@ functional_programs = \
 	%D%/counters.tap \
 	%D%/dedup.tap \
 	%D%/device.tap \
+	%D%/faults.tap \
 	%D%/fork.tap \
 	%D%/getinfo.tap \
 	%D%/hostile.tap \
@@ -68,6 +69,9 @@ functional_libs = %D%/libharness.la $(FABRIC_LIBS) -lpthread
 
 %C%_device_tap_SOURCES = %D%/device.cpp
 %C%_device_tap_LDADD = $(functional_libs)
+
+%C%_faults_tap_SOURCES = %D%/faults.cpp
+%C%_faults_tap_LDADD = $(functional_libs)
 
 %C%_fork_tap_SOURCES = %D%/fork.cpp
 %C%_fork_tap_LDADD = $(functional_libs)
@@ -138,6 +142,14 @@ functional_libs = %D%/libharness.la $(FABRIC_LIBS) -lpthread
 check_PROGRAMS += %D%/large.tap
 %C%_large_tap_SOURCES = %D%/large.cpp %D%/remote_cases.hpp
 %C%_large_tap_LDADD = $(functional_libs)
+
+# By hand and before a release: `make soak TIME=3600`. .ci/run has two minutes of it.
+check_PROGRAMS += %D%/soak
+%C%_soak_SOURCES = %D%/attacker.cpp %D%/attacker.hpp %D%/remote_cases.hpp %D%/soak.cpp
+%C%_soak_LDADD = $(functional_libs)
+soak: %D%/soak$(EXEEXT) prov/rill/librill-fi.la
+	@$(AM_TESTS_ENVIRONMENT) FI_RILL_IFACE=lo %D%/soak$(EXEEXT) $(TIME)
+.PHONY: soak
 
 # The public header, as a C program takes it.
 check_PROGRAMS += %D%/device_header
