@@ -50,5 +50,5 @@ TESTS += $(rill_checks)
 SEEDS = 1000
 SEED_FROM = 1
 sim: %D%/sim/rill_sim$(EXEEXT)
-	$(AM_V_at)$(AM_TESTS_ENVIRONMENT) %D%/sim/rill_sim$(EXEEXT) --seeds $(SEEDS) --from $(SEED_FROM)
+	$(AM_V_at)$(AM_TESTS_ENVIRONMENT) %D%/sim/rill_sim$(EXEEXT) --seeds $(SEEDS) --from $(SEED_FROM) --jobs $$(nproc)
 .PHONY: sim

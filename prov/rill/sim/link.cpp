@@ -60,6 +60,15 @@ Status SimLink::send(const wire::TxTrain& train) {
     }
     const double us = static_cast<double>(train.total_bytes) / network_.profile_.bytes_per_us;
     line_free_ = std::max(line_free_, now) + Duration(static_cast<int64_t>(us * 1000));
+    if (const double broken = network_.profile_.broken; broken > 0 && random_.chance(broken)) {
+        // The packets before the one that failed are on their way.
+        wire::TxTrain part = train;
+        part.total_bytes =
+            random_.below(train.total_bytes / train.segment_bytes + 1) * train.segment_bytes;
+        ++network_.counts_.broken;
+        network_.transmit(*this, part, fits, line_free_);
+        return Status::io_error;
+    }
     network_.transmit(*this, train, fits, line_free_);
     return Status::ok;
 }

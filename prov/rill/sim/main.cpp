@@ -137,28 +137,22 @@ bool run_jobs(const Options& o, Totals& totals) {
 }
 
 void print_totals(const Totals& t) {
-    const PacketCounts& p = t.packets;
     const auto n = [](uint64_t v) { return static_cast<unsigned long long>(v); };
     std::printf("rill_sim: %llu seeds, %llu failed; %llu messages, %llu remote operations, %.1f "
                 "MB, %llu s of "
                 "virtual time\n",
                 n(t.seeds), n(t.failed), n(t.messages), n(t.remote_operations),
                 static_cast<double>(t.bytes) / 1e6, n(t.virtual_ms / 1000));
-    std::printf("  packets: %llu sent, %llu lost, %llu in bursts, %llu duplicated, %llu reordered, "
-                "%llu corrupted, %llu truncated, %llu overflowed, %llu refused, %llu of strangers, "
-                "%llu sends put off\n",
-                n(p.sent), n(p.lost), n(p.lost_in_bursts), n(p.duplicated), n(p.reordered),
-                n(p.corrupted), n(p.truncated), n(p.overflowed), n(p.refused), n(p.garbage),
-                n(p.again));
-    std::printf(
-        "  hosts: %llu stalls, %llu crashes, %llu leaves, %llu endpoints closed, %llu devices "
-        "reset; %llu operations ended with an error\n",
-        n(t.stalls), n(t.crashes), n(t.leaves), n(t.closes), n(t.resets), n(t.errors));
+    std::printf("  packets: %llu sent\n", n(t.packets.sent));
     std::printf(
         "  recovery: %llu retransmissions (%llu needless), %llu tail probes, %llu time-outs; "
         "%llu bytes refused and granted later; %llu contexts evicted, %llu needed again\n",
         n(t.retransmits), n(t.spurious), n(t.probes), n(t.timeouts), n(t.refused_bytes),
         n(t.evicted), n(t.revived));
+    std::printf("  faults, and the seeds that had them:\n");
+    for (size_t i = 0; i < kFaultKinds; ++i)
+        std::printf("  %12llu %8llu  %s\n", n(t.coverage.times[i]), n(t.coverage.seeds[i]),
+                    kFaultKindHelp[i]);
 }
 
 int run(int argc, char** argv) {

@@ -12,6 +12,9 @@ namespace {
 constexpr uint16_t kEntropyPorts = 40000;
 // A kernel stops sending ICMP errors to one host after a few and a while.
 constexpr double kRefusalsAnswered = 0.9;
+// Packets that may come again. One in kRemembered is among them, so that they reach back a while.
+constexpr size_t kPastPackets = 256;
+constexpr uint64_t kRemembered = 8;
 
 } // namespace
 
@@ -167,6 +170,10 @@ void Network::transmit_packet(SimLink& from, uint16_t path, std::vector<std::byt
     packet.sender = from.host();
     packet.marked = profile_.mark > 0 && random_.chance(profile_.mark);
     Instant when = leaves + delay(from.host(), target->host(), path);
+    if (profile_.replay > 0) {
+        remember(packet);
+        if (random_.chance(profile_.replay)) replay(when);
+    }
     if (profile_.duplicate > 0 && random_.chance(profile_.duplicate)) {
         ++counts_.duplicated;
         const auto later = static_cast<uint64_t>(profile_.reorder_max.count()) + 1;
@@ -177,6 +184,21 @@ void Network::transmit_packet(SimLink& from, uint16_t path, std::vector<std::byt
         when += Duration(random_.below(static_cast<uint64_t>(profile_.reorder_max.count()) + 1));
     }
     deliver_at(when, std::move(packet));
+}
+
+void Network::remember(const Packet& packet) {
+    if (random_.below(kRemembered) != 0) return;
+    if (past_.size() < kPastPackets)
+        past_.push_back(packet);
+    else
+        past_[next_past_++ % kPastPackets] = packet;
+}
+
+// Whatever has become of its context, and of its sender, since.
+void Network::replay(Instant when) {
+    if (past_.empty()) return;
+    ++counts_.replayed;
+    deliver_at(when, past_[random_.below(past_.size())]);
 }
 
 // A datagram with a good checksum that nobody of ours has sent: noise, or a real packet with some of

@@ -33,6 +33,8 @@ struct PacketCounts {
     uint64_t unheard = 0;    // the host is off, or the port only sends
     uint64_t again = 0;      // sends that the kernel had no room for
     uint64_t garbage = 0;    // packets that strangers sent
+    uint64_t replayed = 0;   // packets of long ago that came once more
+    uint64_t broken = 0;     // trains of which a part left, then EIO
 };
 
 // One host's way into the network, and the kernel's part of it: ports with bounded receive buffers
@@ -133,6 +135,8 @@ private:
                          const wire::Address& to, size_t fragments, Instant leaves);
     bool swallowed(uint32_t from, uint32_t to, uint16_t path, size_t fragments, Instant leaves);
     Duration delay(uint32_t from, uint32_t to, uint16_t path);
+    void remember(const Packet& packet);
+    void replay(Instant when);
     void deliver_at(Instant when, Packet packet);
     void deliver(uint32_t slot);
     void send_garbage(const wire::Address& to, std::span<const std::byte> model, Instant when);
@@ -152,6 +156,8 @@ private:
     std::vector<std::unique_ptr<SimLink>> links_;
     std::vector<Packet> packets_;
     std::vector<uint32_t> free_;
+    std::vector<Packet> past_; // some of those that were sent; the oldest are overwritten
+    size_t next_past_ = 0;
     std::vector<Duration> base_delay_;  // by lane
     std::vector<Instant> silent_until_; // by lane
     std::vector<bool> contact_;         // by pair

@@ -54,6 +54,16 @@ NetworkProfile draw_network(Prng& r) {
     return n;
 }
 
+// What came later than the others, from a sequence of its own: the seeds of old stay what they were.
+void draw_more(Prng r, Profile& p) {
+    NetworkProfile& n = p.network;
+    const bool perfect = n.loss == 0 && n.duplicate == 0 && n.reorder == 0 && n.again == 0;
+    if (r.chance(0.3) && !perfect) n.replay = pick(r, {0.001, 0.02});
+    if (r.chance(0.3) && !perfect) n.broken = pick(r, {0.001, 0.01});
+    if (r.chance(0.3)) // of all contexts: the wrap comes within so many packets
+        p.stack.card.transport.first_psn = UINT32_MAX - static_cast<uint32_t>(r.below(100));
+}
+
 Stack draw_stack(Prng& r) {
     Stack s;
     nic::CardConfig& c = s.card;
@@ -155,6 +165,7 @@ Profile draw_profile(uint64_t seed) {
     p.faults = draw_faults(r, p);
     draw_evictions(r, p);
     draw_resets(r, p);
+    draw_more(Prng(seed ^ 0x6d6f7265ull), p);
     return p;
 }
 
@@ -164,16 +175,19 @@ std::string describe(const Profile& p) {
     std::snprintf(
         text, sizeof text,
         "%zu hosts, %u actions an endpoint, %u paths, packets of %zu, buffer %zu, loss %g,"
-        " burst %g, duplicate %g, reorder %g, again %g, delay %lld us, timeout %lld s,"
+        " burst %g, duplicate %g, reorder %g, again %g, replay %g, broken %g, delay %lld us, "
+        "timeout %lld s,"
         " bounce %llu, unscheduled %u/%u, depth %u%s",
         p.hosts.size(), p.work.actions, n.paths, p.hosts[0].packet_bytes, p.hosts[0].receive_buffer,
-        n.loss, n.burst, n.duplicate, n.reorder, n.again,
+        n.loss, n.burst, n.duplicate, n.reorder, n.again, n.replay, n.broken,
         static_cast<long long>(to_us(n.delay_max)),
         static_cast<long long>(to_us(p.stack.card.transport.peer_timeout) / 1000000),
         static_cast<unsigned long long>(p.stack.card.device.bounce_bytes),
         p.stack.card.transport.initial_window_bytes, p.stack.card.device.unscheduled_max,
         p.stack.module.send_depth, p.stack.card.transport.strict_open ? ", strict" : "");
     std::string all = text;
+    if (const auto first = p.stack.card.transport.first_psn)
+        all += ", first PSN " + std::to_string(*first);
     static constexpr const char* kinds[] = {"stall", "kill",   "power off", "leave",
                                             "close", "shrink", "reset",     "evict"};
     for (const Fault& f : p.faults) {

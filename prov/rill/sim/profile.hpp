@@ -24,6 +24,8 @@ struct NetworkProfile {
     double split = 0;     // per packet received: a coalesced run ends here
     double icmp_loss = 0; // per refusal
     double garbage = 0;   // per packet: a stranger sends one of its own
+    double replay = 0;    // per packet: one of the past comes once more
+    double broken = 0;    // per send: a part of the train leaves, then the kernel fails (EIO)
     Duration burst_max{};
     Duration reorder_max{};
     Duration delay_max{}; // of a path, drawn once

@@ -158,6 +158,7 @@ void World::strike(const Fault& f) {
         end_host(f.host, false, true);
         break;
     case Fault::Kind::shrink:
+        ++totals_.shrinks;
         journal_.note("the route of host %u shrinks", f.host);
         network_.link(f.host).shrink_packets();
         break;
@@ -344,6 +345,39 @@ void World::leave_all() {
             journal_.fail("host %u does not get away", h->number());
 }
 
+void World::cover() {
+    const PacketCounts& p = totals_.packets;
+    const transport::Config& transport = profile_.stack.card.transport;
+    uint64_t no_room = 0;
+    for (auto& h : hosts_)
+        no_room += h->counters().get(obs::Counter::drop_no_room);
+    Coverage& c = totals_.coverage;
+    c.note(FaultKind::lost, p.lost);
+    c.note(FaultKind::lost_in_bursts, p.lost_in_bursts);
+    c.note(FaultKind::duplicated, p.duplicated);
+    c.note(FaultKind::reordered, p.reordered);
+    c.note(FaultKind::replayed, p.replayed);
+    c.note(FaultKind::corrupted, p.corrupted);
+    c.note(FaultKind::truncated, p.truncated);
+    c.note(FaultKind::overflowed, p.overflowed);
+    c.note(FaultKind::refused, p.refused);
+    c.note(FaultKind::strangers, p.garbage);
+    c.note(FaultKind::again, p.again);
+    c.note(FaultKind::broken, p.broken);
+    c.note(FaultKind::wrapped, transport.first_psn ? hosts_.size() : 0);
+    c.note(FaultKind::strict, transport.strict_open ? hosts_.size() : 0);
+    c.note(FaultKind::stalls, totals_.stalls);
+    c.note(FaultKind::crashes, totals_.crashes);
+    c.note(FaultKind::leaves, totals_.leaves);
+    c.note(FaultKind::resets, totals_.resets);
+    c.note(FaultKind::closes, totals_.closes);
+    c.note(FaultKind::shrinks, totals_.shrinks);
+    c.note(FaultKind::evicted, totals_.evicted);
+    c.note(FaultKind::errors, totals_.errors);
+    c.note(FaultKind::payload_refused, totals_.refused_bytes);
+    c.note(FaultKind::no_room, no_room);
+}
+
 RunResult World::result() {
     RunResult r;
     totals_.seeds = 1;
@@ -363,6 +397,7 @@ RunResult World::result() {
         totals_.revived += h->counters().get(obs::Counter::contexts_revived);
         totals_.refused_bytes += h->counters().get(obs::Counter::rx_refused_bytes);
     }
+    cover();
     r.totals = totals_;
     r.hash = journal_.hash();
     r.failures = journal_.failures();

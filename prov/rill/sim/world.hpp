@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #pragma once
 
+#include "sim/coverage.hpp"
 #include "sim/events.hpp"
 #include "sim/host.hpp"
 #include "sim/journal.hpp"
@@ -29,6 +30,7 @@ struct Totals {
     uint64_t leaves = 0;
     uint64_t closes = 0;
     uint64_t resets = 0;
+    uint64_t shrinks = 0;
     uint64_t retransmits = 0;
     uint64_t timeouts = 0;
     uint64_t probes = 0;
@@ -38,6 +40,7 @@ struct Totals {
     uint64_t revived = 0;
     uint64_t virtual_ms = 0;
     PacketCounts packets;
+    Coverage coverage;
 
     void add(const Totals& o);
 };
@@ -80,6 +83,7 @@ private:
     void check_idle();
     void leave_all();
     RunResult result();
+    void cover();
     bool busy_with_death() const;
 
     Profile profile_;

@@ -44,7 +44,7 @@ Context* Transport::connect(const wire::Address& endpoint) {
 // Null when too many are open, and none of them can be evicted.
 Context* Transport::make_context(const wire::Address& to) {
     if (contexts_.full()) make_room();
-    Context* context = contexts_.make(secrets_.token(), secrets_.first_psn(), packet_limit(to));
+    Context* context = contexts_.make(secrets_.token(), first_psn(), packet_limit(to));
     if (!context) return nullptr;
     context->initial_window_ = config_.initial_window_bytes;
     context->path_limit_ = path_limit();

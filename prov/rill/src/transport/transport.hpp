@@ -46,6 +46,7 @@ struct Config {
     uint16_t paths = 0;       // source ports in use per pair of addresses; 0: what the link offers
     uint16_t paths_max = 0;   // the most of them, where bulk data meets queues; 0: no more
     bool strict_open = false; // hold first-flight data of every stranger until a cookie is back
+    std::optional<uint32_t> first_psn; // for tests: random otherwise
 };
 
 // What the transport asks of the layer above (the device). Called from receive(), transmit(),
@@ -275,6 +276,7 @@ private:
     bool receive_answer(Context& context, const Arrival& arrival, Instant now);
     void receive_retry(const Arrival& arrival, Instant now);
     void proved(Context& context, Instant now);
+    Psn first_psn() { return config_.first_psn ? Psn(*config_.first_psn) : secrets_.first_psn(); }
     Peer* peer_of(const wire::DeviceId& device);
     void choose_preferred(Peer& peer);
     void challenge_predecessors(const Context& context, Instant now);
