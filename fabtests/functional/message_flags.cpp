@@ -115,6 +115,9 @@ void msg_calls_complete_by_default(Kind kind) {
 }
 
 void level(Kind kind, uint64_t flag, size_t size) {
+    if (flag == FI_MATCH_COMPLETE) {
+        only_rill("fi_cq(3): many providers may not support it");
+    }
     Pair pair;
     Bytes out(size);
     Bytes in(size);
@@ -126,7 +129,7 @@ void level(Kind kind, uint64_t flag, size_t size) {
     to.flags = flag | FI_COMPLETION;
     pair.post([&] { return send(pair.a(), to); });
     pair.sent(0);
-    if (flag == FI_DELIVERY_COMPLETE) {
+    if (flag == FI_DELIVERY_COMPLETE || flag == FI_MATCH_COMPLETE) {
         // Processed by the peer: the data lies in its buffer already.
         check_filled(in.data(), size, 12);
     } else {
@@ -144,6 +147,23 @@ void level_by_default(Kind kind) {
         Exchange one;
         move_quietly(pair, one, one.to(pair, kind), one.from(kind));
         expect_counts(pair, 1, 1, "a level as the endpoint's default");
+    }
+}
+
+// A receive may be satisfied with less than that its data is visible to all.
+void receive_level(Kind kind) {
+    for (const bool by_default : {false, true}) {
+        Config config;
+        config.rx_op_flags = by_default ? FI_TRANSMIT_COMPLETE : 0;
+        Pair pair(config);
+        Exchange one;
+        Transfer from = one.from(kind);
+        if (!by_default) {
+            from.form = Form::message;
+            from.flags = FI_TRANSMIT_COMPLETE | FI_COMPLETION;
+        }
+        move_quietly(pair, one, one.to(pair, kind), from);
+        expect_counts(pair, 1, 1, by_default ? "as the endpoint's default" : "in the call");
     }
 }
 
@@ -188,6 +208,7 @@ void add_flag_cases(std::vector<Case>& cases, Kind kind) {
         {"FI_INJECT_COMPLETE", FI_INJECT_COMPLETE},
         {"FI_TRANSMIT_COMPLETE", FI_TRANSMIT_COMPLETE},
         {"FI_DELIVERY_COMPLETE", FI_DELIVERY_COMPLETE},
+        {"FI_MATCH_COMPLETE", FI_MATCH_COMPLETE},
     };
     for (const auto& [name, flag] : levels) {
         add(name, [kind, flag = flag] {
@@ -196,6 +217,7 @@ void add_flag_cases(std::vector<Case>& cases, Kind kind) {
         });
     }
     add("completion levels by default", [=] { level_by_default(kind); });
+    add("FI_TRANSMIT_COMPLETE of a receive", [=] { receive_level(kind); });
     add("FI_MORE", [=] { more_is_only_a_hint(kind); });
 }
 

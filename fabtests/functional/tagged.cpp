@@ -246,8 +246,32 @@ void claim(size_t size) {
     pair.sent(0);
 }
 
-void discard(bool claimed, size_t size) {
-    Pair pair;
+// What takes a claimed message is reported as any receive; peeks always are.
+void claim_selectively(bool discards) {
+    Config config;
+    config.rx_bind = FI_RECV | FI_SELECTIVE_COMPLETION;
+    Pair pair(config);
+    const uint64_t take = FI_CLAIM | (discards ? FI_DISCARD : 0);
+    Op ops[2];
+    Bytes in[2] = {Bytes(32), Bytes(32)};
+    for (uint32_t at = 0; at < 2; ++at) {
+        inject(pair, at, at + 50);
+        peek_until_hit(pair, at, 0, ops[at], FI_CLAIM);
+        const uint64_t asks = at == 1 ? FI_COMPLETION : 0;
+        pair.post([&] { return peek(pair, at, 0, ops[at], take | asks, &in[at]); });
+    }
+    check_same(pair.received(1).context, &ops[1], "the one that asked");
+    pair.settle();
+    check(pair.b().rx.empty(), "the other is silent");
+    for (uint32_t at = 0; at < 2 && !discards; ++at) {
+        check_filled(in[at].data(), in[at].size(), at + 50);
+    }
+}
+
+void discard(bool claimed, size_t size, uint64_t tx_flags = 0) {
+    Config config;
+    config.tx_op_flags = tx_flags;
+    Pair pair(config);
     Bytes out[2] = {Bytes(size), Bytes(size)};
     Op send_ops[2];
     for (uint32_t at = 0; at < 2; ++at) {
@@ -405,6 +429,14 @@ int main(int argc, char** argv) {
         {"claim, long", [] { claim(1 << 20); }},
         {"discard by peek, short", [] { discard(false, 50); }},
         {"discard by peek, long", [] { discard(false, 1 << 20); }},
+        {"claim, selective completion", [] { claim_selectively(false); }},
+        {"discard of claimed, selective completion", [] { claim_selectively(true); }},
+        {"discard, FI_MATCH_COMPLETE",
+         [] {
+             only_rill("fi_cq(3): many providers may not support it");
+             discard(false, 50, FI_MATCH_COMPLETE);
+             discard(true, 1 << 20, FI_MATCH_COMPLETE);
+         }},
         {"discard of claimed, short", [] { discard(true, 50); }},
         {"discard of claimed, long", [] { discard(true, 1 << 20); }},
         {"cancel", cancel_posted},

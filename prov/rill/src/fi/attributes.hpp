@@ -11,8 +11,9 @@ namespace rill::fi {
 // Flags that calls may carry, and that may stand as an endpoint's default.
 inline constexpr uint64_t kTxFlags = FI_COMPLETION | FI_INJECT | FI_INJECT_COMPLETE |
                                      FI_TRANSMIT_COMPLETE | FI_DELIVERY_COMPLETE |
-                                     FI_REMOTE_CQ_DATA | FI_MORE;
-inline constexpr uint64_t kRxFlags = FI_COMPLETION | FI_MULTI_RECV | FI_MORE;
+                                     FI_MATCH_COMPLETE | FI_REMOTE_CQ_DATA | FI_MORE;
+// FI_TRANSMIT_COMPLETE lets a receive be reported before its data is visible to all; ours never is.
+inline constexpr uint64_t kRxFlags = FI_COMPLETION | FI_MULTI_RECV | FI_MORE | FI_TRANSMIT_COMPLETE;
 // Of a call that receives, beyond what may be an endpoint's default.
 inline constexpr uint64_t kRxCallFlags = FI_TRIGGER | FI_RILL_REPORT_CHUNKS;
 // What transmits take besides, each by itself; FI_TRIGGER also as the default that hints, fi_ep_alias

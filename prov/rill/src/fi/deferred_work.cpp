@@ -52,7 +52,7 @@ int wait_for(Domain& domain, const fi_deferred_work& work, std::unique_ptr<Trigg
 
 // Of the program's transmits; FI_TRIGGER is said already.
 constexpr uint64_t kTransmitFlags = kTxFlags | FI_FENCE;
-constexpr uint64_t kReceiveFlags = FI_COMPLETION | FI_MORE;
+constexpr uint64_t kReceiveFlags = kRxFlags & ~FI_MULTI_RECV;
 
 // A data transfer. `what` has an endpoint, a message and flags; `post(ep, *what, sink)` starts it.
 template <class What, class Post>

@@ -11,7 +11,8 @@ namespace rill::fi {
 namespace {
 
 rdm::Level level_of(uint64_t flags) {
-    if (flags & FI_DELIVERY_COMPLETE) return rdm::Level::delivery;
+    // In the peer's buffer means that there was one, or that the peer discarded the message.
+    if (flags & (FI_DELIVERY_COMPLETE | FI_MATCH_COMPLETE)) return rdm::Level::delivery;
     if ((flags & FI_INJECT_COMPLETE) && !(flags & FI_TRANSMIT_COMPLETE)) return rdm::Level::inject;
     return rdm::Level::transmit;
 }
@@ -97,7 +98,6 @@ ssize_t Endpoint::inject_write(rdm::RmaRequest& r) {
 }
 
 ssize_t Endpoint::atomic(rdm::AtomicRequest& r, uint64_t flags) {
-    // Nobody can be told data by an atomic operation.
     if (flags & ~kTxCallFlags) return -FI_EINVAL;
     if (flags & FI_TRIGGER) return submit_triggered(*this, r, flags);
     set_completion(r, flags);
@@ -133,6 +133,7 @@ ssize_t Endpoint::peek(const rdm::PeekRequest& r) {
 ssize_t Endpoint::receive_claimed(rdm::RecvRequest& r, uint64_t flags, bool discard) {
     if (!may_report(flags)) return -FI_EOPBADSTATE;
     r.chunks = flags & FI_RILL_REPORT_CHUNKS;
+    r.report = flags & FI_COMPLETION;
     return post(may_receive(), [&](rdm::Endpoint& e, Engine& on) {
         return e.receive_claimed(r, discard, on.tick());
     });

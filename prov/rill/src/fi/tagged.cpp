@@ -97,7 +97,8 @@ ssize_t recvmsg_entry(fid_ep* handle, const fi_msg_tagged* msg, uint64_t flags) 
         Endpoint& ep = ep_of(handle);
         const uint64_t all = flags | ep.rx_msg_flags();
         const uint64_t either = flags & FI_TRIGGER ? FI_TRIGGER : kLookFlags;
-        if (flags & ~(FI_COMPLETION | FI_MORE | FI_RILL_REPORT_CHUNKS | either)) return -FI_EINVAL;
+        constexpr uint64_t always = (kRxFlags & ~FI_MULTI_RECV) | FI_RILL_REPORT_CHUNKS;
+        if (flags & ~(always | either)) return -FI_EINVAL;
         if (flags & kLookFlags) return look(ep, *msg, all);
         return receive_tagged(ep, *msg, all, nullptr);
     });
