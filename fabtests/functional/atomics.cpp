@@ -239,6 +239,12 @@ void query() {
             }
         }
     }
+    fi_atomic_attr attr{};
+    check_ret(fi_query_atomic(side.domain.get(), FI_UINT64, FI_SUM, &attr, FI_TAGGED),
+              -FI_EOPNOTSUPP, "on receive buffers");
+    check_refused(fi_query_atomic(side.domain.get(), FI_UINT64, FI_SUM, &attr,
+                                  FI_FETCH_ATOMIC | FI_COMPARE_ATOMIC),
+                  "fetching and comparing");
     size_t count = 0;
     check_refused(fi_atomicvalid(side.ep.get(), static_cast<fi_datatype>(200), FI_SUM, &count),
                   "an unknown type");

@@ -217,6 +217,11 @@ void unknown_flags() {
             c.flags = flags;
             ground.refuses(one, c, -FI_EINVAL);
         }
+        // Data goes with writes only.
+        if (one.atomic || (one.needs & FI_READ)) {
+            c.flags = FI_REMOTE_CQ_DATA;
+            ground.refuses(one, c, -FI_EINVAL);
+        }
     });
 }
 

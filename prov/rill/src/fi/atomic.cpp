@@ -135,6 +135,8 @@ fi_ioc one(const void* buf, size_t count) {
 ssize_t post_message(Endpoint& ep, AtomicKind kind, const fi_msg_atomic& m,
                      const fi_msg_compare& compares, const fi_msg_fetch& results, uint64_t flags,
                      rdm::CompletionSink* sink) {
+    // Nobody can be told data by an atomic operation. As the endpoint's default it means others.
+    if (flags & FI_REMOTE_CQ_DATA) return -FI_EINVAL;
     return post(ep, {kind, m.datatype, m.op, m.addr, m.context, flags, false, sink},
                 {m.msg_iov, m.iov_count, compares.msg_iov, compares.iov_count, results.msg_iov,
                  results.iov_count},
@@ -278,6 +280,7 @@ ssize_t compare_atomic_message(Endpoint& ep, const fi_msg_atomic& msg,
 }
 
 int query_atomic(fi_datatype type, fi_op op, uint64_t flags, fi_atomic_attr& attr) {
+    if (flags & FI_TAGGED) return -FI_EOPNOTSUPP; // atomic operations on receive buffers
     AtomicKind kind = AtomicKind::base;
     switch (flags) {
     case 0: break;
