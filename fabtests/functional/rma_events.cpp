@@ -205,6 +205,120 @@ void counters(size_t size) {
     check_eq(fi_cntr_readerr(writes.get()), 0u, "errors");
 }
 
+// A region's writes are all that may change it, also those that return what was there.
+void counters_of_atomics() {
+    Pair pair(remote_config());
+    uint64_t memory = 0, result = 0;
+    const uint64_t operand = 3;
+    const Counter writes = open_counter(pair.b().domain, FI_WAIT_NONE);
+    const Counter reads = open_counter(pair.b().domain, FI_WAIT_NONE);
+    const Target target(pair.b(), &memory, sizeof memory);
+    const int ret = fi_mr_bind(target.mr.get(), writes.id(), FI_REMOTE_WRITE);
+    if (ret == -FI_ENOSYS) {
+        throw Skip("no counters for regions");
+    }
+    check_ok(ret, "bind the counter of writes");
+    check_ok(fi_mr_bind(target.mr.get(), reads.id(), FI_REMOTE_READ), "bind the counter of reads");
+    check_ok(fi_mr_enable(target.mr.get()), "fi_mr_enable");
+    Op op;
+    fid_ep* const ep = pair.a().ep.get();
+    const auto fetch = [&](fi_op what) {
+        return fi_fetch_atomic(ep, &operand, 1, nullptr, &result, nullptr, pair.to_b(),
+                               target.address, target.key, FI_UINT64, what, &op);
+    };
+    const struct {
+        const char* name;
+        uint64_t writes, reads; // so far
+        std::function<ssize_t()> call;
+    } steps[] = {
+        {"base", 1, 0,
+         [&] {
+             return fi_atomic(ep, &operand, 1, nullptr, pair.to_b(), target.address, target.key,
+                              FI_UINT64, FI_SUM, &op);
+         }},
+        {"fetch", 2, 1, [&] { return fetch(FI_SUM); }},
+        {"compare", 3, 2,
+         [&] {
+             return fi_compare_atomic(ep, &operand, 1, nullptr, &operand, nullptr, &result, nullptr,
+                                      pair.to_b(), target.address, target.key, FI_UINT64, FI_CSWAP,
+                                      &op);
+         }},
+        {"read", 3, 3, [&] { return fetch(FI_ATOMIC_READ); }},
+    };
+    for (const auto& step : steps) {
+        pair.post(step.call);
+        pair.sent(0);
+        pair.settle();
+        check_eq(fi_cntr_read(writes.get()), step.writes, std::string(step.name) + ": writes");
+        check_eq(fi_cntr_read(reads.get()), step.reads, std::string(step.name) + ": reads");
+    }
+}
+
+// fi_mr_refresh names pages that are others now: the region stays what it is.
+void refreshed() {
+    Pair pair(remote_config());
+    Bytes memory(5000), local(5000);
+    const Target target(pair.b(), memory.data(), memory.size());
+    const iovec part{memory.data(), 16};
+    const int ret = fi_mr_refresh(target.mr.get(), nullptr, 0, 0);
+    if (ret == -FI_ENOSYS) {
+        throw Skip("no refresh of regions");
+    }
+    check_ok(ret, "fi_mr_refresh of all");
+    check_ok(fi_mr_refresh(target.mr.get(), &part, 1, 0), "fi_mr_refresh of a part");
+    check_refused(fi_mr_refresh(target.mr.get(), nullptr, 1, 0), "a list that is not there");
+    check_refused(fi_mr_refresh(target.mr.get(), &part, 1, 1ull << 62), "an unknown flag");
+    Op op;
+    fill(local, 71);
+    pair.post([&] {
+        return fi_write(pair.a().ep.get(), local.data(), local.size(), nullptr, pair.to_b(),
+                        target.address, target.key, &op);
+    });
+    pair.sent(0);
+    pair.settle();
+    check_filled(memory.data(), memory.size(), 71);
+}
+
+// Raw keys may be used with every region: fi_mr(3).
+void raw_key(int mode) {
+    Config config = remote_config();
+    Info info = get_info(make_hints(config).get());
+    info->domain_attr->mr_mode = mode;
+    Side owner(config, std::move(info));
+    Side peer(config);
+    const fi_addr_t to = peer.insert(owner.name());
+    Bytes memory(100), local(100);
+    fid_mr* region = nullptr;
+    check_ok(fi_mr_reg(owner.domain.get(), memory.data(), memory.size(), FI_REMOTE_WRITE, 0, 99, 0,
+                       &region, nullptr),
+             "fi_mr_reg");
+    const Mr mr(region);
+    uint8_t raw[64];
+    uint64_t base = 1;
+    size_t size = 0;
+    check_ret(fi_mr_raw_attr(region, &base, raw, &size, 0), -FI_ETOOSMALL, "no room");
+    check_eq(size, owner.info->domain_attr->mr_key_size, "the size that is needed");
+    size = sizeof raw;
+    check_ok(fi_mr_raw_attr(region, &base, raw, &size, 0), "fi_mr_raw_attr");
+    const bool by_address = mode & FI_MR_VIRT_ADDR;
+    check_eq(base, by_address ? reinterpret_cast<uint64_t>(memory.data()) : 0, "base address");
+    uint64_t key = 0;
+    check_refused(fi_mr_map_raw(peer.domain.get(), base, raw, size + 1, &key, 0), "a longer key");
+    check_ok(fi_mr_map_raw(peer.domain.get(), base, raw, size, &key, 0), "fi_mr_map_raw");
+    Op op;
+    fill(local, 72);
+    peer.post([&] {
+        return fi_write(peer.ep.get(), local.data(), local.size(), nullptr, to, base, key, &op);
+    });
+    peer.until("the write", [&] {
+        owner.poll();
+        return !peer.tx.empty();
+    });
+    check_eq(peer.tx.take().err, 0, "the write by the mapped key");
+    check_filled(memory.data(), memory.size(), 72);
+    check_ok(fi_mr_unmap_key(peer.domain.get(), key), "fi_mr_unmap_key");
+}
+
 void selective() {
     Config config = remote_config();
     config.tx_bind |= FI_SELECTIVE_COMPLETION;
@@ -275,6 +389,14 @@ void add_rma_event_cases(std::vector<Case>& cases) {
     for (const size_t size : {8, 5000, 400000}) {
         cases.push_back({"fence, " + std::to_string(size), [=] { fence(size); }});
         cases.push_back({"counters, " + std::to_string(size), [=] { counters(size); }});
+    }
+    cases.push_back({"counters of atomics", counters_of_atomics});
+    cases.push_back({"refreshed region", refreshed});
+    for (const int mode : {0, int{FI_MR_VIRT_ADDR | FI_MR_PROV_KEY}}) {
+        cases.push_back({"raw key, mode " + std::to_string(mode), [=] {
+                             only_rill("others have raw keys only where they need them");
+                             raw_key(mode);
+                         }});
     }
     cases.push_back({"fenced message", fenced_message});
     cases.push_back({"selective completion", selective});

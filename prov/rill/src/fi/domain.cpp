@@ -87,6 +87,8 @@ int control_entry(fid* handle, int command, void* arg) {
         switch (command) {
         case FI_QUEUE_WORK: return queue_work(domain, static_cast<fi_deferred_work*>(arg));
         case FI_CANCEL_WORK: return cancel_work(domain, static_cast<fi_deferred_work*>(arg));
+        case FI_MAP_RAW_MR: return map_raw_key(*static_cast<const struct fi_mr_map_raw*>(arg));
+        case FI_UNMAP_KEY: return 0; // a mapped key holds nothing
         case FI_FLUSH_WORK: return flush_work(domain, static_cast<fid_cntr*>(arg));
         default: return -FI_ENOSYS;
         }

@@ -9,7 +9,9 @@
 #include "rdm/request.hpp"
 #include "util/guarded_copy.hpp"
 
+#include <cstring>
 #include <memory>
+#include <utility>
 
 namespace rill::fi {
 
@@ -76,14 +78,6 @@ bool has_pieces(const fi_mr_attr& attr) {
     return true;
 }
 
-rdm::RegionDescription describe(const fi_mr_attr& attr, uint64_t access, bool virtual_addresses) {
-    return {.pieces = attr.mr_iov,
-            .count = attr.iov_count,
-            .base = virtual_addresses ? reinterpret_cast<uint64_t>(attr.mr_iov->iov_base) : 0,
-            .readable = (access & FI_REMOTE_READ) != 0,
-            .writable = (access & FI_REMOTE_WRITE) != 0};
-}
-
 fi_ops fid_ops = {
     .size = sizeof(fi_ops),
     .close = close_entry,
@@ -104,7 +98,8 @@ fi_ops_mr region_ops = {
 };
 
 MemoryRegion::MemoryRegion(Domain& domain, const fi_mr_attr& attr)
-    : domain_(domain), access_(attr.access) {
+    : domain_(domain),
+      base_(domain.virtual_addresses() ? reinterpret_cast<uint64_t>(attr.mr_iov->iov_base) : 0) {
     set_face(face_, this, FI_CLASS_MR, attr.context, fid_ops);
     face_.mem_desc = &face_; // not needed by any call of ours, and accepted by all
 }
@@ -116,8 +111,12 @@ int MemoryRegion::add(const fi_mr_attr& attr) {
     uint64_t key = attr.requested_key;
     const bool own_key = domain_->provider_keys();
     if (!own_key && key == FI_KEY_NOTAVAIL) return -FI_ENOKEY;
-    const Status s = engine.module().driver().register_memory(
-        key, own_key, describe(attr, access_, domain_->virtual_addresses()));
+    const rdm::RegionDescription region{.pieces = attr.mr_iov,
+                                        .count = attr.iov_count,
+                                        .base = base_,
+                                        .readable = (attr.access & FI_REMOTE_READ) != 0,
+                                        .writable = (attr.access & FI_REMOTE_WRITE) != 0};
+    const Status s = engine.module().driver().register_memory(key, own_key, region);
     if (s == Status::busy) return -FI_ENOKEY;
     if (!is_ok(s)) return result_of(s);
     engine.module().watch_memory(key, this);
@@ -215,17 +214,34 @@ int MemoryRegion::detach() {
     return 0;
 }
 
+int MemoryRegion::get_raw(const struct fi_mr_raw_attr& out) const {
+    if (out.flags) return -FI_EBADFLAGS;
+    if (!out.key_size) return -FI_EINVAL;
+    const size_t room = std::exchange(*out.key_size, sizeof face_.key);
+    if (room < sizeof face_.key) return -FI_ETOOSMALL;
+    if (!out.raw_key) return -FI_EINVAL;
+    std::memcpy(out.raw_key, &face_.key, sizeof face_.key);
+    if (out.base_addr) *out.base_addr = base_;
+    return 0;
+}
+
+int map_raw_key(const struct fi_mr_map_raw& map) {
+    if (map.flags) return -FI_EBADFLAGS;
+    if (!map.raw_key || !map.key || map.key_size != sizeof *map.key) return -FI_EINVAL;
+    std::memcpy(map.key, map.raw_key, sizeof *map.key);
+    return 0;
+}
+
 int MemoryRegion::control(int command, void* arg) {
     switch (command) {
     case FI_REFRESH: {
+        // Other pages lie behind the same addresses. Ours are looked up at every access.
         const auto& change = *static_cast<const fi_mr_modify*>(arg);
         if (!domain_->is_ours()) return -FI_EOPBADSTATE;
-        if (!has_pieces(change.attr)) return -FI_EINVAL;
-        if (dedup_) return -FI_EBUSY; // references lead into it
-        const Owned own(domain_->engine());
-        return result_of(domain_->engine().module().driver().change_memory(
-            face_.key, describe(change.attr, access_, domain_->virtual_addresses())));
+        if (change.flags) return -FI_EBADFLAGS;
+        return change.attr.iov_count > 0 && !change.attr.mr_iov ? -FI_EINVAL : 0;
     }
+    case FI_GET_RAW_MR: return get_raw(*static_cast<struct fi_mr_raw_attr*>(arg));
     case FI_ENABLE: return 0; // enabled from the beginning
     default: return -FI_ENOSYS;
     }

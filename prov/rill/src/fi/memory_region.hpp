@@ -17,6 +17,9 @@ struct DedupAttached;
 
 extern fi_ops_mr region_ops;
 
+// fi_mr_map_raw: a raw key is the key. -FI_EINVAL: not as long as one.
+[[nodiscard]] int map_raw_key(const struct fi_mr_map_raw& map);
+
 // Memory that peers may be allowed to read and write, and the bounds of it. Nothing is pinned.
 class MemoryRegion final : public rdm::RegionEvents {
 public:
@@ -38,11 +41,12 @@ private:
     MemoryRegion(Domain& domain, const fi_mr_attr& attr);
     ~MemoryRegion() override;
     int add(const fi_mr_attr& attr);
+    int get_raw(const struct fi_mr_raw_attr& out) const;
     friend struct std::default_delete<MemoryRegion>;
 
     Face<fid_mr, MemoryRegion> face_{};
     Use<Domain> domain_;
-    uint64_t access_;
+    const uint64_t base_; // what peers call its first byte
     Use<Counter> remote_reads_;
     Use<Counter> remote_writes_;
     std::unique_ptr<DedupAttached> dedup_; // null: not attached

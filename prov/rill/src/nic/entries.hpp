@@ -160,7 +160,7 @@ enum class EntryKind : uint8_t {
     remote_source = 17,     // the sender's address of a flow of remote operations
 };
 
-enum RemoteKind : uint8_t { // of a `remote` entry: what was done to our memory
+enum RemoteKind : uint8_t { // of a `remote` entry: what was done to our memory, maybe both
     kRemoteWasRead = 1 << 0,
     kRemoteWasWritten = 1 << 1,
     kRemoteNotice = 1 << 2,    // the peer waits to be told by a `done`

@@ -449,8 +449,9 @@ void Device::execute_atomic(transport::Context& from, RemoteFlow& f, const wire:
     if (!base) answer(from, a.fetch, a.offset, status, std::move(result));
     if (!advance(f, a.msg_no, a.length, a.total, status)) return;
     counters_.add(Counter::remote_atomics);
-    new_remote_entry(f, base ? kRemoteWasWritten | kRemoteNotice : kRemoteWasRead, a.msg_no, a.key,
-                     a.total, status);
+    uint8_t kinds = base ? kRemoteWasWritten | kRemoteNotice : kRemoteWasRead;
+    if (a.op != wire::AtomicOp::read) kinds |= kRemoteWasWritten;
+    new_remote_entry(f, kinds, a.msg_no, a.key, a.total, status);
     push_entry();
 }
 

@@ -329,15 +329,6 @@ Status Driver::register_memory(uint64_t& key, bool own_key, const RegionDescript
     return Status::ok;
 }
 
-Status Driver::change_memory(uint64_t key, const RegionDescription& r) {
-    const auto it = regions_.find(key);
-    if (it == regions_.end()) return Status::not_found;
-    it->second.pieces.assign(r.pieces, r.pieces + r.count);
-    it->second.base = r.base;
-    nic::AdminAnswer a;
-    return status_of(tell_region(nic::AdminOp::change_memory, key, it->second, a));
-}
-
 void Driver::deregister_memory(uint64_t key, Instant now) {
     now_ = now;
     regions_.erase(key);

@@ -63,7 +63,6 @@ public:
     void destroy_address_handle(uint32_t handle);
     // own_key: the device finds one. busy: the key is taken.
     [[nodiscard]] Status register_memory(uint64_t& key, bool own_key, const RegionDescription& r);
-    [[nodiscard]] Status change_memory(uint64_t key, const RegionDescription& r);
     // Nobody reads or writes the memory when this returns.
     void deregister_memory(uint64_t key, Instant now);
     void take_leave(nic::LeaveStep step, Instant now);

@@ -15,7 +15,8 @@ constexpr size_t kDeferredMax = 65536;
 
 void Endpoint::on_remote(const nic::CompletionEntry& e, const wire::Address& source) {
     Completion c;
-    c.kinds = kRma | (e.flags & nic::kRemoteWasWritten ? kRemoteWrite : kRemoteRead);
+    // An atomic operation that fetches is a read of the endpoint's, whatever it writes: fi_endpoint(3).
+    c.kinds = kRma | (e.flags & nic::kRemoteWasRead ? kRemoteRead : kRemoteWrite);
     c.report = e.flags & nic::kRemoteImmediate;
     if (c.report) {
         c.kinds |= kRemoteData;
@@ -63,9 +64,11 @@ void Module::count_access(const nic::CompletionEntry& e) {
     if (region_events_.empty()) return;
     auto it = region_events_.find(e.tag);
     if (it == region_events_.end()) return;
-    EventCounter* counter =
-        e.flags & nic::kRemoteWasWritten ? it->second->remote_writes() : it->second->remote_reads();
-    if (counter) counter->count(Status::ok);
+    const auto count = [&](nic::RemoteKind kind, EventCounter* counter) {
+        if ((e.flags & kind) && counter) counter->count(Status::ok);
+    };
+    count(nic::kRemoteWasRead, it->second->remote_reads());
+    count(nic::kRemoteWasWritten, it->second->remote_writes());
 }
 
 bool Module::retry_deferred(Instant now) {
