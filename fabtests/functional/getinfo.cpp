@@ -364,6 +364,20 @@ void one_size(const Size& size) {
     }
 }
 
+// How many there may be is no exact figure anywhere, but an answer is never less than was asked for.
+void counts_of_objects() {
+    only_rill("others take any number");
+    for (size_t fi_domain_attr::*const count :
+         {&fi_domain_attr::cq_cnt, &fi_domain_attr::ep_cnt, &fi_domain_attr::tx_ctx_cnt,
+          &fi_domain_attr::rx_ctx_cnt, &fi_domain_attr::cntr_cnt}) {
+        accepted(
+            "a count", [&](fi_info& hints) { hints.domain_attr->*count = 1000; },
+            [&](const fi_info& one) { return one.domain_attr->*count >= 1000; });
+        rejected("a count of too many",
+                 [&](fi_info& hints) { hints.domain_attr->*count = SIZE_MAX - 1; });
+    }
+}
+
 void traffic_classes() {
     for (const uint32_t tclass :
          {static_cast<uint32_t>(FI_TC_BEST_EFFORT), static_cast<uint32_t>(FI_TC_LOW_LATENCY),
@@ -424,6 +438,22 @@ void open_domain_as_hint() {
         });
 }
 
+// Without a hint the answer names what is open already: fi_domain(3), fi_fabric(3).
+void open_objects_are_told() {
+    const Config config;
+    const Info before = get_info(make_hints(config).get());
+    check(!before->fabric_attr->fabric && !before->domain_attr->domain, "nothing is open");
+    const Fabric fabric = open_fabric(*before);
+    Domain first = open_domain(fabric, *before);
+    const Domain second = open_domain(fabric, *before);
+    const Info info = get_info(make_hints(config).get());
+    check_same(info->fabric_attr->fabric, fabric.get(), "the fabric");
+    check_same(info->domain_attr->domain, first.get(), "the first domain");
+    check_ok(first.close(), "closing it");
+    const Info later = get_info(make_hints(config).get());
+    check_same(later->domain_attr->domain, second.get(), "the domain that is left");
+}
+
 void provider_attributes_only() {
     if (provider().find(';') != std::string::npos) {
         throw Skip("a layered provider is not listed");
@@ -467,6 +497,8 @@ int main(int argc, char** argv) {
         {"traffic classes", traffic_classes},
         {"API versions", versions},
         {"an open domain", open_domain_as_hint},
+        {"open objects are told", open_objects_are_told},
+        {"counts of objects", counts_of_objects},
         {"provider attributes only", provider_attributes_only},
         {"asked often", asked_often},
     };

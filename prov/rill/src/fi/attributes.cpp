@@ -100,6 +100,8 @@ int check_domain(uint32_t version, const fi_domain_attr& a) {
     if (a.cq_data_size > sizeof(uint64_t)) return no("cq_data_size over 8");
     if (a.mr_key_size > sizeof(uint64_t)) return no("mr_key_size over 8");
     if (a.max_ep_tx_ctx > 1 || a.max_ep_rx_ctx > 1) return no("several contexts per endpoint");
+    if (std::max({a.cq_cnt, a.ep_cnt, a.tx_ctx_cnt, a.rx_ctx_cnt}) > kCountMax)
+        return no("more queues, endpoints or contexts");
     if (a.max_ep_stx_ctx > kCountMax || a.max_ep_srx_ctx > kCountMax)
         return no("more shared contexts");
     // The rest of the structure came with 1.5.

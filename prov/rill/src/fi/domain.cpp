@@ -134,8 +134,10 @@ fi_ops_domain domain_ops = {
 
 } // namespace
 
-Domain::Domain(Fabric& fabric, const fi_info& info, std::unique_ptr<Engine> engine, void* context)
-    : fabric_(fabric), traffic_class_(traffic_class_of(fabric.api_version(), info)),
+Domain::Domain(Fabric& fabric, const fi_info& info, const Place& place,
+               std::unique_ptr<Engine> engine, void* context)
+    : fabric_(fabric), name_(domain_name(place.interfaces)),
+      traffic_class_(traffic_class_of(fabric.api_version(), info)),
       mr_mode_(info.domain_attr->mr_mode), engine_(std::move(engine)) {
     set_face(face_, this, FI_CLASS_DOMAIN, context, fid_ops);
     face_.ops = &domain_ops;
@@ -166,7 +168,7 @@ int Domain::open(Fabric& fabric, const fi_info& info, fid_domain** out, void* co
     options.send_depth = info.tx_attr ? info.tx_attr->size : 0;
     std::unique_ptr<Engine> engine;
     if (const int failed = Engine::open(settings, options, engine)) return failed;
-    *out = &(new Domain(fabric, info, std::move(engine), context))->face_;
+    *out = &(new Domain(fabric, info, place, std::move(engine), context))->face_;
     return 0;
 }
 
@@ -178,6 +180,12 @@ bool Domain::is_open(const fid_domain* handle, const wire::Address& address) {
     return Registry<Domain>::instance().any([&](const Domain& d) {
         return &d.face_ == handle && d.engine_->interface().address == address;
     });
+}
+
+fid_domain* Domain::first_open(const char* name) {
+    Domain* found =
+        Registry<Domain>::instance().first([&](const Domain& d) { return d.name_ == name; });
+    return found ? &found->face_ : nullptr;
 }
 
 int Domain::close() {

@@ -9,8 +9,11 @@
 #include "fi/registry.hpp"
 
 #include <memory>
+#include <string>
 
 namespace rill::fi {
+
+struct Place;
 
 // A local interface with the engine that runs it. Everything else is opened in one.
 class Domain : public Registered {
@@ -23,6 +26,9 @@ public:
     static bool is_open(const fid_domain* handle);
     // Whether `handle` is one of ours, at that address.
     static bool is_open(const fid_domain* handle, const wire::Address& address);
+
+    // The one of that name that was opened first, or null.
+    static fid_domain* first_open(const char* name);
 
     int close();
     int bind(fid* handle, uint64_t flags);
@@ -44,10 +50,12 @@ public:
     Uses uses;
 
 private:
-    Domain(Fabric& fabric, const fi_info& info, std::unique_ptr<Engine> engine, void* context);
+    Domain(Fabric& fabric, const fi_info& info, const Place& place, std::unique_ptr<Engine> engine,
+           void* context);
 
     Face<fid_domain, Domain> face_{};
     Use<Fabric> fabric_;
+    const std::string name_;
     Use<EventQueue> eq_;
     const uint32_t traffic_class_; // of all its endpoints
     bool reports_regions_ = false;

@@ -96,6 +96,12 @@ bool Fabric::is_open(const fid_fabric* handle, const std::string& name) {
     });
 }
 
+fid_fabric* Fabric::first_open(const char* name) {
+    Fabric* found =
+        Registry<Fabric>::instance().first([&](const Fabric& f) { return f.name_ == name; });
+    return found ? &found->face_ : nullptr;
+}
+
 int Fabric::close() {
     if (uses.any()) return -FI_EBUSY;
     delete this;

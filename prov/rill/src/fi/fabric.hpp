@@ -19,6 +19,9 @@ public:
     // Whether `handle` is one of ours, with that name.
     static bool is_open(const fid_fabric* handle, const std::string& name);
 
+    // The one of that name that was opened first, or null.
+    static fid_fabric* first_open(const char* name);
+
     int close();
     int try_wait(fid** fids, int count);
     uint32_t api_version() const { return face_.api_version; }

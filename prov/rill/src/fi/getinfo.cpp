@@ -65,6 +65,10 @@ int getinfo(uint32_t version, const char* node, const char* service, uint64_t fl
         if (hints->fabric_attr) info->fabric_attr->fabric = hints->fabric_attr->fabric;
         if (hints->domain_attr) info->domain_attr->domain = hints->domain_attr->domain;
     }
+    if (!info->fabric_attr->fabric)
+        info->fabric_attr->fabric = Fabric::first_open(info->fabric_attr->name);
+    if (!info->domain_attr->domain)
+        info->domain_attr->domain = Domain::first_open(info->domain_attr->name);
     *out = info.release();
     return 0;
 }

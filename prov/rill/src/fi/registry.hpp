@@ -30,13 +30,18 @@ public:
         const std::lock_guard lock(mutex_);
         objects_.remove(object);
     }
-    // Whether one of them satisfies the predicate, which runs under the lock.
+    // The one that was opened first of those that satisfy the predicate, which runs under the lock;
+    // or null.
     template <class F>
-    bool any(F&& predicate) {
+    Object* first(F&& predicate) {
         const std::lock_guard lock(mutex_);
         for (Object* o = objects_.front(); o; o = objects_.next(*o))
-            if (predicate(*o)) return true;
-        return false;
+            if (predicate(*o)) return o;
+        return nullptr;
+    }
+    template <class F>
+    bool any(F&& predicate) {
+        return first(predicate) != nullptr;
     }
 
 private:
