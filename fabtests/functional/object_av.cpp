@@ -232,6 +232,43 @@ void asynchronous() {
     check_ok(book.av.close(), "closing the address vector");
 }
 
+// One error for each address that fails, and then what became of the others.
+void asynchronous_failure() {
+    Book book(FI_AV_TABLE, FI_EVENT);
+    Eq eq = open_eq(book.fabric, FI_WAIT_UNSPEC, 0);
+    check_ok(fi_av_bind(book.av.get(), eq.id(), 0), "fi_av_bind");
+    const sockaddr_in peers[] = {loopback(1), loopback(0), loopback(3)};
+    fi_addr_t got[3] = {};
+    int mark = 0;
+    check_ok(fi_av_insert(book.av.get(), peers, 3, got, 0, &mark), "fi_av_insert");
+    check_eq(got[1], FI_ADDR_NOTAVAIL, "the address that failed");
+    uint32_t event = 0;
+    fi_eq_entry entry{};
+    now_waiting_for("the event of an insertion");
+    ssize_t ret = -FI_EAGAIN;
+    while ((ret = fi_eq_read(eq.get(), &event, &entry, sizeof entry, 0)) == -FI_EAGAIN) {
+    }
+    check_ret(ret, -FI_EAVAIL, "fi_eq_read before the error is read");
+    char details[16];
+    fi_eq_err_entry error{};
+    error.err_data = details;
+    error.err_data_size = sizeof details;
+    check_ret(fi_eq_readerr(eq.get(), &error, 0), sizeof error, "fi_eq_readerr");
+    check_same(error.fid, book.av.id(), "whose");
+    check_same(error.context, &mark, "its context");
+    check_eq(error.data, 1u, "the index of the address");
+    check(error.err > 0, "a positive code");
+    check_same(error.err_data, details, "a buffer for details stays the caller's");
+    check(error.err_data_size <= sizeof details, "err_data_size within what was offered");
+    now_waiting_for("the event of the others");
+    while ((ret = fi_eq_read(eq.get(), &event, &entry, sizeof entry, 0)) == -FI_EAGAIN) {
+    }
+    check_ret(ret, sizeof entry, "fi_eq_read");
+    check_eq(entry.data, 2u, "addresses inserted");
+    book.expect(got[2], peers[2]);
+    check_ok(book.av.close(), "closing the address vector");
+}
+
 } // namespace
 
 void add_av_cases(std::vector<Case>& cases) {
@@ -252,6 +289,7 @@ void add_av_cases(std::vector<Case>& cases) {
     cases.push_back({"av wrong family, FI_SYNC_ERR", [] { wrong_family(true); }});
     cases.push_back({"av straddr", printable});
     cases.push_back({"av asynchronous", asynchronous});
+    cases.push_back({"av asynchronous, a failure", asynchronous_failure});
 }
 
 } // namespace functional

@@ -120,7 +120,10 @@ ssize_t EventQueue::read_error(fi_eq_err_entry* buf, uint64_t flags) {
     if (flags & ~FI_PEEK) return -FI_EBADFLAGS;
     const std::lock_guard lock(mutex_);
     if (events_.empty() || !events_.front().is_error) return -FI_EAGAIN;
+    // A buffer that the caller offers for details gets nothing, and stays its own.
+    void* const details = buf->err_data_size ? buf->err_data : nullptr;
     std::memcpy(buf, events_.front().data.data(), sizeof *buf);
+    buf->err_data = details;
     if (!(flags & FI_PEEK)) pop();
     return sizeof *buf;
 }
