@@ -190,8 +190,41 @@ void scalable_transfers() {
     }
 }
 
+// What a context may do its alias may, whether or not the endpoint was enabled by itself.
+void scalable_alias() {
+    Scalable here;
+    const Endpoint alias = alias_of(here.tx, FI_TRANSMIT | FI_DELIVERY_COMPLETE);
+    check_ret(here.tx.close(), -FI_EBUSY, "closing a context that has an alias");
+    Side side;
+    const Bytes other = side.name();
+    fi_addr_t to = FI_ADDR_NOTAVAIL;
+    check_ret(fi_av_insert(here.av.get(), other.data(), 1, &to, 0, nullptr), 1, "fi_av_insert");
+    Bytes out(10), in(10);
+    Op ops[2];
+    const auto send_by_alias = [&] {
+        return fi_tsend(alias.get(), out.data(), out.size(), nullptr, to, 0, &ops[0]);
+    };
+    check_ret(send_by_alias(), -FI_EOPBADSTATE, "not enabled");
+    check_ok(fi_ep_bind(here.tx.get(), &here.tx_queue->get()->fid, FI_TRANSMIT), "bind");
+    check_ok(fi_enable(here.tx.get()), "enabling the transmit context");
+    fill(out, 8);
+    side.post([&] { return receive(side, transfer(Kind::tagged, in, FI_ADDR_UNSPEC, &ops[1])); });
+    check_ok(send_by_alias(), "send");
+    side.until("the message", [&] {
+        here.poll();
+        return !side.rx.empty() && !here.tx_queue->empty();
+    });
+    check_same(here.tx_queue->take().context, &ops[0], "the send");
+    side.received();
+    check_filled(in.data(), in.size(), 8);
+}
+
 void scalable_refusals() {
     Scalable here;
+    here.info->tx_attr->tclass = FI_TC_BULK_DATA;
+    fid_ep* whole = nullptr;
+    check_refused(fi_scalable_ep(here.domain.get(), here.info.get(), &whole, nullptr),
+                  "a traffic class that its domain does not have");
     const uint8_t byte = 0;
     fid_ep* opened = nullptr;
     check_refused(fi_tx_context(here.whole.get(), 1, nullptr, &opened, nullptr), "a second one");
@@ -441,6 +474,7 @@ int main(int argc, char** argv) {
         {"alias: of a selective endpoint", alias_of_selective},
         {"alias: before the endpoint is enabled", alias_before_enable},
         {"scalable endpoint: transfers", scalable_transfers},
+        {"scalable endpoint: an alias of a context", scalable_alias},
         {"scalable endpoint: refusals", scalable_refusals},
         {"shared: tags and sends", shared_tags_and_sends},
         {"shared: refusals", shared_refusals},

@@ -155,7 +155,7 @@ Endpoint::Endpoint(Domain& domain, const fi_info& info, const wire::Address& sou
 }
 
 Endpoint::Endpoint(Endpoint& base, Role role, void* context)
-    : role_(role), domain_(*base.domain_), base_(base.core_), core_(base.core_),
+    : role_(role), domain_(*base.domain_), base_(base), core_(base.core_),
       has_messages_(base.has_messages_), has_tags_(base.has_tags_),
       sends_(base.sends_ && role != Role::receive),
       receives_(base.receives_ && role != Role::transmit),
@@ -191,7 +191,7 @@ void Endpoint::set_operations(size_t fclass, void* context) {
     face_.collective = &refused_collective_ops;
 }
 
-int Endpoint::open(Domain& domain, const fi_info& info, fid_ep** out, void* context) {
+int Endpoint::open_as(Role role, Domain& domain, const fi_info& info, fid_ep** out, void* context) {
     if (check_hints(domain.api_version(), &info)) return -FI_EINVAL;
     if (!same_traffic_class(domain.api_version(), info, domain.traffic_class())) {
         warn(FI_LOG_EP_CTRL, "an endpoint has the traffic class of its domain, or none");
@@ -199,16 +199,16 @@ int Endpoint::open(Domain& domain, const fi_info& info, fid_ep** out, void* cont
     }
     wire::Address source;
     if (const int failed = source_of(domain, info, source)) return failed;
-    *out = &(new Endpoint(domain, info, source, Role::whole, context))->face_;
+    *out = &(new Endpoint(domain, info, source, role, context))->face_;
     return 0;
 }
 
+int Endpoint::open(Domain& domain, const fi_info& info, fid_ep** out, void* context) {
+    return open_as(Role::whole, domain, info, out, context);
+}
+
 int Endpoint::open_scalable(Domain& domain, const fi_info& info, fid_ep** out, void* context) {
-    if (check_hints(domain.api_version(), &info)) return -FI_EINVAL;
-    wire::Address source;
-    if (const int failed = source_of(domain, info, source)) return failed;
-    *out = &(new Endpoint(domain, info, source, Role::scalable, context))->face_;
-    return 0;
+    return open_as(Role::scalable, domain, info, out, context);
 }
 
 int Endpoint::open_shared_receive(Domain& domain, const fi_rx_attr* attr, fid_ep** out,
@@ -471,7 +471,12 @@ int Endpoint::open_core() {
 
 rdm::Endpoint* Endpoint::active() {
     rdm::Endpoint* known = active_.load(std::memory_order_relaxed);
-    if (!known && (role_ == Role::alias ? core_ : *this).enabled_) {
+    if (known) [[likely]]
+        return known;
+    const Endpoint* own = this; // an alias may be used when what it stands on may
+    while (own->role_ == Role::alias)
+        own = own->base_.get();
+    if (own->enabled_) {
         known = core_.endpoint_.get();
         active_.store(known, std::memory_order_relaxed);
     }

@@ -107,6 +107,7 @@ private:
              void* context);
     Endpoint(Endpoint& base, Role role, void* context);
     Endpoint(Domain& domain, const fi_rx_attr& attr, void* context);
+    static int open_as(Role role, Domain& domain, const fi_info& info, fid_ep** out, void* context);
     void set_operations(size_t fclass, void* context);
     int bind_queue(CompletionQueue& queue, uint64_t flags);
     int bind_counter(Counter& counter, uint64_t flags);
@@ -129,8 +130,8 @@ private:
     Face<fid_ep, Endpoint> face_{};
     const Role role_;
     Use<Domain> domain_;
-    Use<Endpoint> base_; // what an alias or context stands on
-    Endpoint& core_;     // it, or this
+    Use<Endpoint> base_; // what an alias or context stands on: itself maybe one of those
+    Endpoint& core_;     // the last of them, or this
 
     // Of this handle.
     const bool has_messages_;
