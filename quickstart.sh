@@ -36,7 +36,7 @@ packages=(
     # to run
     libfabric-bin openmpi-bin libopenmpi-dev netpipe-openmpi hpcc
     # to test
-    libcriterion-dev xxhash openssl clang-14 libclang-rt-14-dev clang-format-14 valgrind spin binutils iproute2 pciutils procps util-linux python3 git
+    libcriterion-dev xxhash openssl borgbackup clang-14 libclang-rt-14-dev clang-format-14 valgrind spin binutils iproute2 pciutils procps util-linux python3 git
 )
 
 # --- what runs, runs in a session of its own, so that nothing of it outlives this script ---------

@@ -18,6 +18,8 @@ constexpr Duration kPassTime = std::chrono::nanoseconds(700);
 // Flushing and farewells may take 200 ms each.
 constexpr Duration kLeaveTime = milliseconds(450);
 constexpr uint32_t kIdlePassesMax = 2000;
+// Draws for dedup do not shift the others: a seed from before it shows the same run.
+constexpr uint64_t kChunks = 0x6368756e6b73;
 
 SipKey secret(Prng& random) {
     const uint64_t k0 = random.next();
@@ -34,6 +36,9 @@ Host::Host(EventQueue& events, Journal& journal, SimLink& link, const Stack& sta
       module_(std::make_unique<rdm::Module>(stack.module, card_->bus(), log_)),
       addresses_(std::make_unique<rdm::AddressVector>(*module_)) {
     link_.wake(*this, kPacketsWait);
+    Prng chunks(seed ^ kChunks);
+    if (chunks.chance(0.5))
+        chunks_ = std::make_unique<ChunkLedger>(*module_, journal_, link.host(), chunks.next());
 }
 
 Host::~Host() {
@@ -41,6 +46,7 @@ Host::~Host() {
 }
 
 void Host::Sink::complete(const rdm::Completion& c) {
+    if (is_receive && host->chunks_) host->chunks_->completed(c);
     if (!c.report && is_ok(c.status)) return; // only counted
     host->completions_.push_back({endpoint, is_receive, c});
 }
@@ -60,6 +66,7 @@ void Host::open_endpoint(uint32_t number) {
     wire::Address any = link_.data_address().with_port(0);
     const Status s = module_->open_endpoint(any, *addresses_, *slot.tx, *slot.rx, slot.endpoint);
     if (!is_ok(s)) journal_.fail("endpoint %u does not open: %s", number, to_string(s));
+    if (chunks_ && is_ok(s)) chunks_->attach(*slot.endpoint);
     endpoints_.push_back(std::move(slot));
 }
 
@@ -157,8 +164,10 @@ void Host::crash(SimLink::Power how) {
 
 void Host::close_endpoint(size_t i) {
     if (!endpoints_[i].endpoint) return;
+    if (chunks_) module_->dedup().detach(endpoints_[i].endpoint->receives());
     endpoints_[i].endpoint->close(events_.now());
     settle();
+    if (chunks_) chunks_->closed(endpoints_[i].rx->endpoint);
     endpoints_[i].endpoint.reset();
 }
 
@@ -176,6 +185,7 @@ void Host::destroy() {
     for (Slot& s : endpoints_)
         s.endpoint.reset();
     addresses_.reset();
+    chunks_.reset();
     module_.reset();
     card_.reset();
 }

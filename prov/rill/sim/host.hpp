@@ -5,6 +5,7 @@
 #include "rdm/address_vector.hpp"
 #include "rdm/endpoint.hpp"
 #include "rdm/module.hpp"
+#include "sim/chunk_ledger.hpp"
 #include "sim/events.hpp"
 #include "sim/journal.hpp"
 #include "sim/network.hpp"
@@ -49,6 +50,8 @@ public:
     rdm::Endpoint* endpoint(size_t i) { return endpoints_[i].endpoint.get(); }
     size_t endpoints() const { return endpoints_.size(); }
     uint64_t passes() const { return passes_; }
+    // Null: its device reports no chunks.
+    ChunkLedger* chunks() { return chunks_.get(); }
 
     // `number` is the endpoint's in the whole run.
     void open_endpoint(uint32_t number);
@@ -98,6 +101,7 @@ private:
     std::unique_ptr<nic::Card> card_;
     std::unique_ptr<rdm::Module> module_;
     std::unique_ptr<rdm::AddressVector> addresses_;
+    std::unique_ptr<ChunkLedger> chunks_;
     std::vector<Slot> endpoints_;
     std::vector<Pending> completions_;
     State state_ = State::running;

@@ -2,6 +2,7 @@
 # looks whether a seed decides everything.
 noinst_PROGRAMS += %D%/rill_sim
 %C%_rill_sim_SOURCES = \
+	%D%/chunk_ledger.cpp %D%/chunk_ledger.hpp \
 	%D%/coverage.hpp \
 	%D%/events.hpp \
 	%D%/host.cpp %D%/host.hpp \

@@ -251,6 +251,8 @@ rdm::RecvRequest Program::request_of(const Receive& r) const {
     q.context = context_of(r.id);
     q.tagged = r.tagged;
     q.multi = r.multi;
+    q.chunks = host_.chunks() && r.id % 2 == 0;
+    if (q.chunks) host_.chunks()->posted(endpoint_, q);
     return q;
 }
 
