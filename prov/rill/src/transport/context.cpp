@@ -178,7 +178,7 @@ bool Context::awaiting() const {
 // for nothing. Without that, each loss would add the time of its answer to the wait for the next.
 void Context::probe_answered(Duration after, const Timing& t, Instant now) {
     // With several ways, the probe may have waited for another path's loss to be found.
-    if (path_limit_ > 1 || !rtt_.valid()) return;
+    if ((ways_ && ways_->pairs > 1) || !rtt_.valid()) return;
     if (after <= kPrompt * rtt_.srtt()) lag_ /= 2;
     if (after <= std::max(kPrompt * rtt_.srtt(), kProbeSlack)) return;
     if (now - lag_at_ > kLagKept) lag_ /= 2;

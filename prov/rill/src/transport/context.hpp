@@ -154,7 +154,7 @@ private:
         bool on_trial = false;
     };
     PairLoad load(const Path::Way& pair) const;
-    // Whether a path on trial is faster than those of its pair that are in use.
+    // Whether a path on trial is faster than those of its pair that are in use, or these are silent.
     bool avoids_queue(const Path& path) const;
     double coupling(const Path& path) const;
     // Round trip of the fastest path in use.

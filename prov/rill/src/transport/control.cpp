@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <utility>
 
 // Headers, acknowledgements, and packets that carry no records.
 
@@ -170,7 +171,10 @@ bool Transport::send_control(Context& context, wire::PacketType type, uint16_t f
     const wire::Address& to = knows_peer(context.state_) ? context.remote(path) : context.endpoint_;
     const bool mere_ack = type == wire::PacketType::control && flags == 0 && context.hello_done_;
     Path::Way way = path.way;
-    if (mere_ack && context.ways_) way.entropy = context.ways_->ack_port;
+    if (mere_ack && context.ways_) {
+        const uint16_t answer = std::exchange(context.ways_->answer_port, uint16_t{0});
+        way.entropy = answer ? answer : context.ways_->ack_port;
+    }
     Status status = link_.send(train_.train(to, way, !mere_ack));
     if (status == Status::again) {
         counters_.add(Counter::tx_again);

@@ -162,6 +162,7 @@ void Transport::receive_known(Context& context, Arrival& arrival, Instant now) {
     if (h.flags & wire::kRetire) receive_refusal(context, h.psn, now);
     if (!arrival.view.addresses.empty()) receive_addresses(context, arrival.view.addresses, now);
     if (h.flags & wire::kAckNow) {
+        answer_by_port(context, h.path);
         context.note_arrival(h, arrival.marked, now);
         request_ack(context, true, now);
     }

@@ -7,17 +7,18 @@
 // addresses and ports (RFC 2992), so another source port may lead by another route; which ports do
 // cannot be told but by trying. While bulk data waits behind a queue, a port is asked by probes, and
 // used if it answers sooner than the ports in use, for then it does not lead into their queue. Where
-// there is one route only, none ever does.
+// there is one route only, none ever does. When a time-out says that the route in use may be dead, whoever
+// answers at all is used.
 
 namespace rill::transport {
 namespace {
 // Ports of one pair of addresses in use: a train for each is a megabyte.
 constexpr size_t kPortsMax = 16;
 constexpr size_t kTrialsMax = 4; // at a time
-constexpr Duration kSearchFirst = std::chrono::milliseconds(5);
+constexpr Duration kSearchFirst = std::chrono::microseconds(500);
 constexpr Duration kSearchMax = std::chrono::seconds(1);
 // A round trip longer than that over the shortest is a queue, not the processor's doing.
-constexpr Duration kQueue = std::chrono::microseconds(200);
+constexpr Duration kQueue = std::chrono::microseconds(50);
 
 bool is_pair(const Path::Way& a, const Path::Way& b) {
     return a.nic == b.nic && a.remote == b.remote;
@@ -47,12 +48,13 @@ Context::PairLoad Context::load(const Path::Way& pair) const {
 }
 
 bool Context::avoids_queue(const Path& path) const {
+    if (backoff_ > 0) return true;
     const PairLoad others = load(path.way);
     return path.rtt.latest() < others.now - others.now / 4 &&
            path.rtt.latest() + kQueue / 2 < others.now;
 }
 
-// Data waits. At most once per round trip, and ever more rarely while nothing comes of it.
+// Data waits, or a time-out says that the route in use may be dead. For want of time-outs at most once per round trip, and ever more rarely while nothing comes of it.
 void Transport::look_for_routes(Context& context, Instant now) {
     make_ways(context);
     size_t tried = 0;
@@ -64,13 +66,16 @@ void Transport::look_for_routes(Context& context, Instant now) {
     context.search_at_ = now + ways.search_after;
 }
 
-// As many as are in use, so that their number doubles at most. Returns how many are asked.
+// As many as are in use, so that their number doubles at most; of silent ones, more. Returns how many are asked.
 size_t Transport::try_ports(Context& context, uint16_t first, Instant now) {
     const Path::Way pair = context.paths_[first]->way;
     const Context::PairLoad load = context.load(pair);
-    if (load.ports == 0 || load.on_trial || load.now < 2 * load.empty + kQueue) return 0;
+    if (load.on_trial) return 0;
+    const bool silent = context.backoff_ > 0;
+    if (!silent && (load.ports == 0 || load.now < 2 * load.empty + kQueue)) return 0;
     const size_t most = std::min<size_t>(kPortsMax, port_limit());
-    const size_t wanted = std::min({load.ports, kTrialsMax, most - std::min(most, load.ports)});
+    const size_t wanted =
+        std::min({silent ? kTrialsMax : load.ports, kTrialsMax, most - std::min(most, load.ports)});
     for (size_t i = 0; i < wanted; ++i) {
         Path* path = spare_path(context, pair);
         if (!path) return i;
@@ -114,6 +119,14 @@ void Transport::turn_ack_port(Context& context) {
     make_ways(context);
     Ways& ways = *context.ways_;
     ways.ack_port = static_cast<uint16_t>((ways.ack_port + 1u) % port_limit());
+}
+
+// The answer to a probe goes by the port with its path's number, so that whoever looks for a route
+// that works tries the ways back as well.
+void Transport::answer_by_port(Context& context, uint16_t path) {
+    if (context.search_at_ == kNever || path == 0) return;
+    make_ways(context);
+    context.ways_->answer_port = path % port_limit();
 }
 
 // An idle context has what it began with; the next bulk data may meet other traffic.

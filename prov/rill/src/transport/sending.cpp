@@ -323,6 +323,7 @@ void Transport::time_out(Context& context, Instant now) {
     if (context.backoff_ < UINT8_MAX) ++context.backoff_;
     context.tail_probed_ = true;
     context.last_sent_ = now;
+    if (context.search_at_ != kNever) look_for_routes(context, now);
     // A restarted peer's reset comes back only to a packet that left from the data port.
     if (context.backoff_ < 2 || !knows_peer(context.state_)) return;
     probe(context, now);

@@ -306,6 +306,7 @@ private:
     Path* spare_path(Context& context, const Path::Way& way);
     void rest_ports(Context& context);
     void turn_ack_port(Context& context);
+    void answer_by_port(Context& context, uint16_t path);
     uint16_t port_limit() const;
 
     // ---- ending.cpp ----

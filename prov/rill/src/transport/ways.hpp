@@ -28,10 +28,11 @@ struct Ways {
     size_t pairs = 0;                   // of them
     uint16_t reply = 0;                 // path of what carries no records
     uint8_t reply_nic = 0;
-    uint16_t ack_port = 0;   // entropy of acknowledgements that go by themselves
-    uint16_t next_port = 1;  // entropy that is tried next
-    Duration search_after{}; // no other port is tried before that
-    bool heard = false;      // the peer's addresses have come
+    uint16_t ack_port = 0;    // entropy of acknowledgements that go by themselves
+    uint16_t answer_port = 0; // of the next of them, if not 0: it answers a probe
+    uint16_t next_port = 1;   // entropy that is tried next
+    Duration search_after{};  // no other port is tried before that
+    bool heard = false;       // the peer's addresses have come
     uint8_t heard_count = 0;
     wire::Address reply_from;
     Instant announce_at = kNever; // our addresses, until the peer says that it has them

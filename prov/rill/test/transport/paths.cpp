@@ -280,6 +280,23 @@ Test(paths, F6_a_route_that_swallows_everything_stops_nobody) {
     }
 }
 
+Test(paths, F6_small_messages_leave_a_dead_route_by_another_port) {
+    for (size_t which = 0; which < 4; ++which) {
+        Routes r(5, 4);
+        Node a(r.net, 1, searching(), ports(32)), b(r.net, 2, searching(), ports(32));
+        Duration longest{};
+        for (int i = 0; i < 300; ++i) {
+            if (i == 100) r.cut[which] = true;
+            const Instant sent = r.net.now;
+            a.send(a.to(2), 64);
+            cr_assert(finish(r, a, b), "route %zu, message %d", which, i);
+            longest = std::max(longest, r.net.now - sent);
+        }
+        cr_assert_leq(longest, 50ms, "route %zu: %ld us", which, longest / 1us);
+        cr_assert(exactly_once(a, b));
+    }
+}
+
 Test(paths, an_idle_pair_of_many_addresses_is_silent) {
     Links links(1);
     Node a(links.net, 1, {}, nics(4)), b(links.net, 2, {}, nics(4));
