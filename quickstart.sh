@@ -32,7 +32,8 @@ jobs=$(nproc)
 
 packages=(
     # to build
-    autoconf automake libtool pkg-config make g++ libfabric-dev nlohmann-json3-dev libxxhash-dev libssl-dev pandoc
+    autoconf automake libtool pkg-config make g++ libfabric-dev nlohmann-json3-dev libxxhash-dev libssl-dev libhwloc-dev
+    pandoc
     # to run
     libfabric-bin openmpi-bin libopenmpi-dev netpipe-openmpi hpcc
     # to test

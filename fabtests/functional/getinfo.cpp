@@ -4,8 +4,12 @@
 // in getinfo_tunables.cpp.
 #include "getinfo_cases.hpp"
 
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <vector>
 
 namespace functional {
 
@@ -467,6 +471,59 @@ void provider_attributes_only() {
     check_eq(found, 1u, "one answer");
 }
 
+std::string sysfs(const fid_nic& nic, const char* file) {
+    std::ifstream in(std::string("/sys/class/net/") + nic.device_attr->name + "/" + file);
+    std::string value;
+    std::getline(in, value);
+    return value;
+}
+
+void check_nic(const fid_nic* nic, const std::string& what) {
+    check(nic != nullptr, what + ": a NIC is told");
+    check_eq(nic->fid.fclass, size_t{FI_CLASS_NIC}, what + ": its class");
+    check(nic->device_attr && nic->bus_attr && nic->link_attr, what + ": all its parts");
+    check(nic->device_attr->name != nullptr, what + ": its name");
+    check_eq(std::to_string(nic->link_attr->mtu), sysfs(*nic, "mtu"), what + ": MTU");
+    check_eq(std::string(nic->link_attr->address), sysfs(*nic, "address"), what + ": MAC address");
+    check_eq(nic->link_attr->state, FI_LINK_UP, what + ": what is offered is up");
+    const std::string device = std::filesystem::weakly_canonical(
+        std::string("/sys/class/net/") + nic->device_attr->name + "/device");
+    const bool is_pci = device.find("/pci") != std::string::npos;
+    check_eq(nic->bus_attr->bus_type, is_pci ? FI_BUS_PCI : FI_BUS_UNKNOWN, what + ": bus");
+    char address[24];
+    const fi_pci_attr& pci = nic->bus_attr->attr.pci;
+    snprintf(address, sizeof address, "%04x:%02x:%02x.%x", pci.domain_id, pci.bus_id, pci.device_id,
+             pci.function_id);
+    check(!is_pci || device.find(address) != std::string::npos, what + ": " + address);
+}
+
+// Copies are copies to the last word, and outlive what they were made of.
+void nics() {
+    Info info = must(open_hints().get(), "the provider");
+    std::vector<Info> copies;
+    for (const fi_info* one = info.get(); one; one = one->next) {
+        if (!is_rill() && !one->nic) continue;
+        check_nic(one->nic, one->domain_attr->name);
+        check(strstr(one->domain_attr->name, one->nic->device_attr->name) != nullptr,
+              "the NIC is one of its domain");
+        copies.emplace_back(fi_dupinfo(one));
+        copies.emplace_back(fi_dupinfo(copies.back().get()));
+        const fid_nic& copy = *copies.back()->nic;
+        check(copy.device_attr != one->nic->device_attr &&
+                  copy.device_attr->name != one->nic->device_attr->name &&
+                  copy.bus_attr != one->nic->bus_attr && copy.link_attr != one->nic->link_attr,
+              "nothing is shared with a copy");
+    }
+    info.reset();
+    for (const Info& copy : copies) {
+        check_nic(copy->nic, "a copy");
+        const std::string text = fi_tostr(copy.get(), FI_TYPE_INFO);
+        check(text.find(copy->nic->device_attr->name) != std::string::npos &&
+                  text.find("FI_LINK_UP") != std::string::npos,
+              "fi_tostr prints it");
+    }
+}
+
 void asked_often() {
     for (int round = 0; round < 200; ++round) {
         must(open_hints().get(), "asked again");
@@ -500,6 +557,7 @@ int main(int argc, char** argv) {
         {"open objects are told", open_objects_are_told},
         {"counts of objects", counts_of_objects},
         {"provider attributes only", provider_attributes_only},
+        {"NICs", nics},
         {"asked often", asked_often},
     };
     for (const Size& size : sizes) {

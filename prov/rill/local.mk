@@ -28,8 +28,8 @@ endif
 
 noinst_LTLIBRARIES += %D%/librillcore.la
 %C%_librillcore_la_SOURCES = $(rill_core_sources)
-%C%_librillcore_la_CPPFLAGS = $(AM_CPPFLAGS) $(rill_assert_flags)
-%C%_librillcore_la_LIBADD = $(CRYPTO_LIBS)
+%C%_librillcore_la_CPPFLAGS = $(AM_CPPFLAGS) $(HWLOC_CFLAGS) $(rill_assert_flags)
+%C%_librillcore_la_LIBADD = $(CRYPTO_LIBS) $(HWLOC_LIBS)
 
 plugin_LTLIBRARIES += %D%/librill-fi.la
 %C%_librill_fi_la_SOURCES = $(rill_fi_sources)

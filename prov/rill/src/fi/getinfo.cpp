@@ -5,6 +5,7 @@
 #include "fi/attributes.hpp"
 #include "fi/domain.hpp"
 #include "fi/fabric.hpp"
+#include "fi/nic_info.hpp"
 #include "fi/place.hpp"
 
 #include <rdma/fi_errno.h>
@@ -32,6 +33,8 @@ int describe(const Place& place, fi_info& info) {
     }
     info.domain_attr->name = strdup(domain_name(place.interfaces).c_str());
     info.fabric_attr->name = strdup(network_name(place.interface).c_str());
+    info.nic = new_nic(place.interface);
+    if (!info.nic) return -FI_ENOMEM;
     const bool complete = info.src_addr && info.domain_attr->name && info.fabric_attr->name;
     return complete ? 0 : -FI_ENOMEM;
 }

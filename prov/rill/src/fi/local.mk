@@ -27,6 +27,7 @@ rill_fi_sources += \
 	%D%/log.cpp %D%/log.hpp \
 	%D%/memory_region.cpp %D%/memory_region.hpp \
 	%D%/msg.cpp \
+	%D%/nic_info.cpp %D%/nic_info.hpp \
 	%D%/operations.hpp \
 	%D%/ownership.hpp \
 	%D%/place.cpp %D%/place.hpp \

@@ -137,11 +137,12 @@ const link::Interface* loopback(const Interfaces& all, wire::Family family) {
     return found == all.end() ? nullptr : &*found;
 }
 
-// The fastest one, loopback only for want of any other, IPv4 before IPv6 at equal speed.
+// The fastest one, then the nearest, loopback only for want of any other, IPv4 before IPv6 at last.
 const link::Interface& best(const Interfaces& all) {
     const auto worse = [](const link::Interface& a, const link::Interface& b) {
         if (a.is_loopback != b.is_loopback) return a.is_loopback;
         if (a.speed_mbps != b.speed_mbps) return a.speed_mbps < b.speed_mbps;
+        if (a.is_near != b.is_near) return b.is_near;
         return a.address.family > b.address.family;
     };
     return *std::max_element(all.begin(), all.end(),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #include "link/interfaces.hpp"
 
+#include "link/locality.hpp"
 #include "link/sockaddr.hpp"
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include <memory>
 #include <net/if.h>
 #include <netdb.h>
+#include <unistd.h>
 
 namespace rill::link {
 
@@ -35,10 +37,14 @@ bool is_managed(const std::string& name) {
                        [&](const char* prefix) { return name.rfind(prefix, 0) == 0; });
 }
 
+// What is plugged into a bridge carries the bridge's packets, whatever address it has.
+bool is_bridge_port(const std::string& name) {
+    return access(("/sys/class/net/" + device_of(name) + "/brport").c_str(), F_OK) == 0;
+}
+
 // One number from /sys/class/net/NAME/; -1 if it cannot be read, as for an interface without speed.
 int64_t sysfs_number(const std::string& name, const char* file) {
-    // A label like eth0:1 is the device eth0.
-    std::ifstream in("/sys/class/net/" + name.substr(0, name.find(':')) + '/' + file);
+    std::ifstream in("/sys/class/net/" + device_of(name) + '/' + file);
     int64_t value = -1;
     return in >> value ? value : -1;
 }
@@ -78,12 +84,30 @@ Status read_candidates(std::vector<Candidate>& out, std::string& error) {
     return Status::ok;
 }
 
+// Asking hwloc takes milliseconds: not where there is nothing to choose.
+void sort_by_distance(std::vector<Interface>& interfaces) {
+    const std::string* first = nullptr;
+    bool several = false;
+    for (const Interface& i : interfaces) {
+        if (i.is_loopback) continue;
+        several |= first && *first != i.name;
+        first = &i.name;
+    }
+    if (several) {
+        const std::set<std::string> far = far_devices();
+        for (Interface& i : interfaces)
+            i.is_near = !far.contains(device_of(i.name));
+    }
+    std::ranges::stable_sort(
+        interfaces, {}, [](const Interface& i) { return std::pair(i.is_loopback, !i.is_near); });
+}
+
 void choose_unnamed(const std::vector<Candidate>& candidates, std::vector<Interface>& out) {
-    for (const bool loopback : {false, true})
-        for (const Candidate& c : candidates)
-            if (c.running && c.interface.is_loopback == loopback && !is_managed(c.interface.name) &&
-                !is_link_local(c.interface.address))
-                out.push_back(c.interface);
+    for (const Candidate& c : candidates)
+        if (c.running && !is_managed(c.interface.name) && !is_bridge_port(c.interface.name) &&
+            !is_link_local(c.interface.address))
+            out.push_back(c.interface);
+    sort_by_distance(out);
 }
 
 void add_once(const Interface& interface, std::vector<Interface>& out) {
@@ -135,6 +159,10 @@ Status choose(const std::string& word, const std::vector<Candidate>& candidates,
 }
 
 } // namespace
+
+std::string device_of(const std::string& interface) {
+    return interface.substr(0, interface.find(':'));
+}
 
 Status list_interfaces(std::string_view selection, std::vector<Interface>& out,
                        std::string& error) {

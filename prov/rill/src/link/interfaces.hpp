@@ -19,12 +19,17 @@ struct Interface {
     uint32_t mtu = 0;
     int64_t speed_mbps = -1; // what sysfs says; -1: unknown
     bool is_loopback = false;
+    bool is_near = true; // false: it hangs on another NUMA node than where this process may run
 };
+
+// The device that an interface is, "eth0" for the label "eth0:1".
+std::string device_of(const std::string& interface);
 
 // The usable local addresses. `selection` is the value of FI_RILL_IFACE: names of interfaces and
 // addresses, separated by commas; they come in that order, and one that is unknown or down is
 // an error (not_found) that names it. Empty: all that are up and running, without link-local IPv6
-// and the bridges of container and virtual machine managers; in the kernel's order, loopback last.
+// and what container and virtual machine managers make (bridges, and what is plugged into one); those
+// on the process's own NUMA node first, else in the kernel's order, loopback last.
 [[nodiscard]] Status list_interfaces(std::string_view selection, std::vector<Interface>& out,
                                      std::string& error);
 

@@ -2,9 +2,11 @@
 rill_core_sources += \
 	%D%/clock.hpp \
 	%D%/fast_clock.cpp %D%/fast_clock.hpp \
+	%D%/hardware.cpp %D%/hardware.hpp \
 	%D%/impair.cpp %D%/impair.hpp \
 	%D%/impaired_link.cpp %D%/impaired_link.hpp \
 	%D%/interfaces.cpp %D%/interfaces.hpp \
+	%D%/locality.cpp %D%/locality.hpp \
 	%D%/log.hpp \
 	%D%/nic_links.cpp %D%/nic_links.hpp \
 	%D%/receive_buffers.hpp \
