@@ -13,6 +13,7 @@ namespace rill::sim {
 #define RILL_FAULT_KINDS(X)                                                                        \
     X(lost, "packets lost, each by itself")                                                        \
     X(lost_in_bursts, "packets lost while a path was silent")                                      \
+    X(lost_to_cuts, "packets lost on a link that was cut or deaf")                                 \
     X(duplicated, "packets duplicated")                                                            \
     X(reordered, "packets held back")                                                              \
     X(replayed, "packets of long ago, once more")                                                  \

@@ -14,10 +14,10 @@ constexpr uint16_t kDataPortNumber = 30000;
 constexpr Duration kSendBacklogMax = std::chrono::milliseconds(2);
 constexpr size_t kRefusalsKept = 64;
 
-wire::Address address_of(uint32_t host, uint16_t port) {
+wire::Address address_of(uint32_t host, uint16_t port, size_t nic = 0) {
     wire::Address a;
     a.family = wire::Family::ip4;
-    a.ip = {10, 0, 0, static_cast<uint8_t>(host)};
+    a.ip = {10, static_cast<uint8_t>(nic), 0, static_cast<uint8_t>(host)};
     a.port = port;
     return a;
 }
@@ -25,9 +25,20 @@ wire::Address address_of(uint32_t host, uint16_t port) {
 } // namespace
 
 SimLink::SimLink(Network& network, uint32_t host, const HostProfile& profile, uint64_t seed)
-    : network_(network), host_(host), profile_(profile), random_(seed) {
+    : network_(network), host_(host), profile_(profile), random_(seed), lines_(profile.nics) {
     ports_.emplace_back();
     ports_[wire::kDataPort].address = address_of(host, kDataPortNumber);
+    for (size_t nic = 1; nic < lines_.size(); ++nic)
+        lines_[nic].port.address = nic_address(nic);
+}
+
+wire::Address SimLink::nic_address(size_t nic) const {
+    return address_of(host_, kDataPortNumber, nic);
+}
+
+void SimLink::heal() {
+    for (Line& line : lines_)
+        line.cut_until = line.deaf_until = line.slow_until = {};
 }
 
 // What no implementation of the interface need accept.
@@ -37,9 +48,10 @@ bool SimLink::train_is_sound(const wire::TxTrain& t) const {
         bytes += v.iov_len;
     const size_t packets =
         t.segment_bytes ? (t.total_bytes + t.segment_bytes - 1) / t.segment_bytes : 0;
-    return t.to.valid() && t.to.port != 0 && t.path < paths() && bytes == t.total_bytes &&
-           bytes > 0 && packets > 0 && packets <= wire::kTrainPacketsMax &&
-           bytes <= wire::kTrainBytesMax && t.iov.size() <= wire::kTrainIovMax;
+    return t.to.valid() && t.to.port != 0 && t.path < paths() && t.nic < nics() &&
+           bytes == t.total_bytes && bytes > 0 && packets > 0 &&
+           packets <= wire::kTrainPacketsMax && bytes <= wire::kTrainBytesMax &&
+           t.iov.size() <= wire::kTrainIovMax;
 }
 
 Status SimLink::send(const wire::TxTrain& train) {
@@ -54,22 +66,25 @@ Status SimLink::send(const wire::TxTrain& train) {
         return Status::too_long;
     const Instant now = network_.events_.now();
     const double again = network_.profile_.again;
-    if (line_free_ - now > kSendBacklogMax || (again > 0 && random_.chance(again))) {
+    Line& line = lines_[train.nic];
+    if (line.free - now > kSendBacklogMax || (again > 0 && random_.chance(again))) {
         ++network_.counts_.again;
         return Status::again;
     }
-    const double us = static_cast<double>(train.total_bytes) / network_.profile_.bytes_per_us;
-    line_free_ = std::max(line_free_, now) + Duration(static_cast<int64_t>(us * 1000));
+    const double slower = now < line.slow_until ? 10 : 1;
+    const double us =
+        slower * static_cast<double>(train.total_bytes) / network_.profile_.bytes_per_us;
+    line.free = std::max(line.free, now) + Duration(static_cast<int64_t>(us * 1000));
     if (const double broken = network_.profile_.broken; broken > 0 && random_.chance(broken)) {
         // The packets before the one that failed are on their way.
         wire::TxTrain part = train;
         part.total_bytes =
             random_.below(train.total_bytes / train.segment_bytes + 1) * train.segment_bytes;
         ++network_.counts_.broken;
-        network_.transmit(*this, part, fits, line_free_);
+        network_.transmit(*this, part, fits, line.free);
         return Status::io_error;
     }
-    network_.transmit(*this, train, fits, line_free_);
+    network_.transmit(*this, train, fits, line.free);
     return Status::ok;
 }
 
@@ -91,6 +106,13 @@ size_t SimLink::charge_bytes(size_t packet_bytes) const {
 size_t SimLink::kernel_charge(size_t packet_bytes) const {
     return static_cast<size_t>(static_cast<double>(charge_bytes(packet_bytes)) *
                                profile_.charge_factor);
+}
+
+SimLink::Port* SimLink::port_at(const wire::Address& address) {
+    const size_t nic = address.ip[1];
+    if (nic == 0) return port_at(address.port);
+    Port& port = lines_[nic].port;
+    return power_ == Power::up && port.address == address ? &port : nullptr;
 }
 
 SimLink::Port* SimLink::port_at(uint16_t number) {
@@ -133,6 +155,8 @@ void SimLink::set_power(Power power) {
     if (power == Power::up) return;
     for (Port& p : ports_)
         drop_queue(p);
+    for (Line& line : lines_)
+        drop_queue(line.port);
 }
 
 // As Linux does: what is already there must be below the limit, the new packet may exceed it.
@@ -164,7 +188,8 @@ bool SimLink::next_refusal(wire::Address& refused) {
 }
 
 bool SimLink::waiting() const {
-    return !refusals_.empty() || !ports_[wire::kDataPort].queue.empty() || waiting_elsewhere();
+    return !refusals_.empty() || !ports_[wire::kDataPort].queue.empty() || waiting_elsewhere() ||
+           std::ranges::any_of(lines_, [](const Line& l) { return !l.port.queue.empty(); });
 }
 
 bool SimLink::waiting_elsewhere() const {
@@ -174,8 +199,7 @@ bool SimLink::waiting_elsewhere() const {
 
 // The longest run of packets that generic receive offload could have joined: one sender, one size,
 // a shorter one ends it.
-void SimLink::take_run(wire::PortId id, wire::RxTrain& out) {
-    Port& port = ports_[id];
+void SimLink::take_run(Port& port, wire::RxTrain& out) {
     Network& net = network_;
     const Network::Packet& first = net.packets_[port.queue.front()];
     const size_t segment = first.bytes.size();
@@ -184,7 +208,7 @@ void SimLink::take_run(wire::PortId id, wire::RxTrain& out) {
     out = {};
     out.segment_bytes = segment;
     out.from = first.from;
-    out.port = id;
+    out.nic = port.address.ip[1];
     out.congestion_marked = first.marked;
     while (!port.queue.empty() && run.size() < wire::kTrainPacketsMax) {
         const Network::Packet& p = net.packets_[port.queue.front()];
@@ -215,8 +239,13 @@ size_t SimLink::receive(std::span<wire::RxTrain> out, bool poll_all) {
     size_t n = 0;
     const size_t ports = poll_all ? ports_.size() : 1;
     for (wire::PortId id = 0; id < ports; ++id)
-        while (n < out.size() && !ports_[id].queue.empty())
-            take_run(id, out[n++]);
+        while (n < out.size() && !ports_[id].queue.empty()) {
+            take_run(ports_[id], out[n]);
+            out[n++].port = id;
+        }
+    for (Line& line : lines_)
+        while (n < out.size() && !line.port.queue.empty())
+            take_run(line.port, out[n++]);
     return n;
 }
 

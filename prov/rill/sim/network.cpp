@@ -24,7 +24,7 @@ Network::Network(EventQueue& events, Journal& journal, const Profile& profile)
     const size_t hosts = profile.hosts.size();
     for (uint32_t i = 0; i < hosts; ++i)
         links_.push_back(std::make_unique<SimLink>(*this, i, profile.hosts[i], random_.next()));
-    silent_until_.resize(hosts * hosts * original_.paths);
+    silent_until_.resize(hosts * hosts * kSimNicsMax * original_.paths);
     for (size_t i = 0; i < silent_until_.size(); ++i)
         base_delay_.push_back(std::chrono::nanoseconds(
             500 + random_.below(static_cast<uint64_t>(original_.delay_max.count()))));
@@ -38,8 +38,11 @@ void Network::heal() {
     healed.jitter = original_.jitter;
     healed.bytes_per_us = original_.bytes_per_us;
     healed.split = original_.split;
+    healed.joined = original_.joined;
     profile_ = healed;
     std::ranges::fill(silent_until_, Instant{});
+    for (auto& link : links_)
+        link->heal();
 }
 
 bool Network::in_contact(uint32_t a, uint32_t b) const {
@@ -48,9 +51,10 @@ bool Network::in_contact(uint32_t a, uint32_t b) const {
 
 SimLink* Network::link_of(const wire::Address& address) {
     const size_t host = address.ip[3];
-    return host < links_.size() && address.same_host(links_[host]->data_address())
-               ? links_[host].get()
-               : nullptr;
+    if (host >= links_.size()) return nullptr;
+    SimLink& link = *links_[host];
+    const size_t nic = address.ip[1];
+    return nic < link.nics() && address.same_host(link.nic_address(nic)) ? &link : nullptr;
 }
 
 uint32_t Network::take_slot(Packet packet) {
@@ -87,7 +91,8 @@ void Network::transmit(SimLink& from, const wire::TxTrain& train, size_t fragmen
             }
         }
         const size_t fragments = (bytes + fragment - 1) / fragment;
-        transmit_packet(from, train.path, std::move(packet), train.to, fragments, leaves);
+        transmit_packet({from, train.path, train.nic}, std::move(packet), train.to, fragments,
+                        leaves);
         left -= bytes;
     }
 }
@@ -116,15 +121,14 @@ void Network::tell(const char* what, uint32_t from, uint16_t path, const wire::A
                   v.header.psn, v.header.cumulative_ack, records.c_str(), bytes.size());
 }
 
-Duration Network::delay(uint32_t from, uint32_t to, uint16_t path) {
+Duration Network::delay(size_t lane) {
     const auto jitter = static_cast<uint64_t>(profile_.jitter.count()) + 1;
-    return base_delay_[lane(from, to, path)] + Duration(random_.below(jitter));
+    return base_delay_[lane] + Duration(random_.below(jitter));
 }
 
 // Loss, alone or as part of a burst that a path suffers. Of fragments none may be lost.
-bool Network::swallowed(uint32_t from, uint32_t to, uint16_t path, size_t fragments,
-                        Instant leaves) {
-    Instant& silent = silent_until_[lane(from, to, path)];
+bool Network::swallowed(size_t lane, size_t fragments, Instant leaves) {
+    Instant& silent = silent_until_[lane];
     if (profile_.burst > 0 && leaves >= silent && random_.chance(profile_.burst))
         silent =
             leaves + Duration(random_.below(static_cast<uint64_t>(profile_.burst_max.count())));
@@ -148,8 +152,18 @@ bool Network::swallowed(uint32_t from, uint32_t to, uint16_t path, size_t fragme
     return false;
 }
 
-void Network::transmit_packet(SimLink& from, uint16_t path, std::vector<std::byte> bytes,
+// The link at either end, or that there is no way from the one to the other.
+bool Network::cut(const Exit& from, const wire::Address& to, Instant leaves) {
+    const SimLink::Line& mine = from.link.lines_[from.nic];
+    const SimLink::Line& theirs = links_[to.ip[3]]->lines_[to.ip[1]];
+    return leaves < std::max({mine.cut_until, mine.deaf_until, theirs.cut_until}) ||
+           (!original_.joined && from.nic != to.ip[1]);
+}
+
+void Network::transmit_packet(const Exit& exit, std::vector<std::byte> bytes,
                               const wire::Address& to, size_t fragments, Instant leaves) {
+    const SimLink& from = exit.link;
+    const uint16_t path = exit.path;
     ++counts_.sent;
     journal_.mix(bytes.size() << 16 ^ from.host() << 8 ^ to.ip[3]);
     journal_.mix(static_cast<uint64_t>(leaves.time_since_epoch().count()));
@@ -159,17 +173,22 @@ void Network::transmit_packet(SimLink& from, uint16_t path, std::vector<std::byt
         return;
     }
     if (profile_.garbage > 0 && random_.chance(profile_.garbage)) send_garbage(to, bytes, leaves);
-    const bool lost = swallowed(from.host(), target->host(), path, fragments, leaves);
+    if (cut(exit, to, leaves)) {
+        ++counts_.cut;
+        return tell("cut", from.host(), path, to, bytes);
+    }
+    const size_t way = lane(from.host(), target->host(), exit.nic, path);
+    const bool lost = swallowed(way, fragments, leaves);
     tell(lost ? "lost" : "packet", from.host(), path, to, bytes);
     if (lost) return;
     Packet packet;
     packet.bytes = std::move(bytes);
-    packet.from = from.data_address();
+    packet.from = from.nic_address(exit.nic);
     if (path > 0) packet.from.port = static_cast<uint16_t>(kEntropyPorts + path);
     packet.to = to;
     packet.sender = from.host();
     packet.marked = profile_.mark > 0 && random_.chance(profile_.mark);
-    Instant when = leaves + delay(from.host(), target->host(), path);
+    Instant when = leaves + delay(way);
     if (profile_.replay > 0) {
         remember(packet);
         if (random_.chance(profile_.replay)) replay(when);
@@ -245,7 +264,7 @@ void Network::deliver(uint32_t slot) {
         free_slot(slot);
         return;
     }
-    if (SimLink::Port* port = target.port_at(p.to.port)) {
+    if (SimLink::Port* port = target.port_at(p.to)) {
         if (p.sender != UINT32_MAX) contact_[p.sender * links_.size() + target.host()] = true;
         target.arrive(*port, slot);
         return;
@@ -258,7 +277,7 @@ void Network::deliver(uint32_t slot) {
     }
     p.refusal = true;
     p.bytes = {};
-    events_.at(events_.now() + delay(target.host(), p.sender, 0), *this, slot);
+    events_.at(events_.now() + delay(lane(target.host(), p.sender, 0, 0)), *this, slot);
 }
 
 } // namespace rill::sim

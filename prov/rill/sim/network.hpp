@@ -24,6 +24,7 @@ struct PacketCounts {
     uint64_t delivered = 0;
     uint64_t lost = 0;
     uint64_t lost_in_bursts = 0;
+    uint64_t cut = 0; // the link was
     uint64_t duplicated = 0;
     uint64_t reordered = 0;
     uint64_t corrupted = 0;  // found by the checksum
@@ -51,6 +52,8 @@ public:
     [[nodiscard]] Status open_port(wire::Address& bound, wire::PortId& id) override;
     void close_port(wire::PortId id) override;
     wire::Address data_address() const override { return ports_[wire::kDataPort].address; }
+    size_t nics() const override { return lines_.size(); }
+    wire::Address nic_address(size_t nic) const override;
     size_t max_packet_bytes(const wire::Address& to) const override;
     uint16_t paths() const override;
     size_t receive_buffer_bytes() const override { return profile_.receive_buffer; }
@@ -68,6 +71,11 @@ public:
     // The route takes smaller packets now. Trains of larger ones are refused, single ones leave in
     // fragments.
     void shrink_packets();
+    // What befalls one of its links, until then.
+    void cut(size_t nic, Instant until) { lines_[nic].cut_until = until; }
+    void deafen(size_t nic, Instant until) { lines_[nic].deaf_until = until; }
+    void slow_down(size_t nic, Instant until) { lines_[nic].slow_until = until; }
+    void heal();
     uint32_t host() const { return host_; }
     const HostProfile& profile() const { return profile_; }
 
@@ -79,11 +87,20 @@ private:
         size_t charged = 0;
     };
 
+    struct Line {       // one link
+        Instant free{}; // when it has sent what was handed over
+        Instant cut_until{};
+        Instant deaf_until{};
+        Instant slow_until{};
+        Port port; // the data port of all but the first, which is among ports_
+    };
+
     bool train_is_sound(const wire::TxTrain& train) const;
+    Port* port_at(const wire::Address& address);
     Port* port_at(uint16_t number);
     void arrive(Port& port, uint32_t packet);
     void refuse(const wire::Address& address);
-    void take_run(wire::PortId id, wire::RxTrain& out);
+    void take_run(Port& port, wire::RxTrain& out);
     void drop_queue(Port& port);
     size_t kernel_charge(size_t packet_bytes) const;
 
@@ -97,7 +114,7 @@ private:
     std::vector<std::unique_ptr<std::byte[]>> received_; // what the last receive() handed out
     EventHandler* handler_ = nullptr;
     uint64_t argument_ = 0;
-    Instant line_free_{}; // when the line has sent what was handed over
+    std::vector<Line> lines_;
     uint64_t drops_ = 0;
     uint16_t next_port_ = 20000;
 };
@@ -131,10 +148,17 @@ private:
     void tell(const char* what, uint32_t from, uint16_t path, const wire::Address& to,
               std::span<const std::byte> bytes);
     void transmit(SimLink& from, const wire::TxTrain& train, size_t fragment, Instant leaves);
-    void transmit_packet(SimLink& from, uint16_t path, std::vector<std::byte> bytes,
-                         const wire::Address& to, size_t fragments, Instant leaves);
-    bool swallowed(uint32_t from, uint32_t to, uint16_t path, size_t fragments, Instant leaves);
-    Duration delay(uint32_t from, uint32_t to, uint16_t path);
+    // Which of a host's links and ports a packet leaves by.
+    struct Exit {
+        SimLink& link;
+        uint16_t path;
+        uint8_t nic;
+    };
+    void transmit_packet(const Exit& from, std::vector<std::byte> bytes, const wire::Address& to,
+                         size_t fragments, Instant leaves);
+    bool cut(const Exit& from, const wire::Address& to, Instant leaves);
+    bool swallowed(size_t lane, size_t fragments, Instant leaves);
+    Duration delay(size_t lane);
     void remember(const Packet& packet);
     void replay(Instant when);
     void deliver_at(Instant when, Packet packet);
@@ -143,8 +167,8 @@ private:
     SimLink* link_of(const wire::Address& address);
     uint32_t take_slot(Packet packet);
     void free_slot(uint32_t slot);
-    size_t lane(uint32_t from, uint32_t to, uint16_t path) const {
-        return (size_t{from} * links_.size() + to) * original_.paths + path;
+    size_t lane(uint32_t from, uint32_t to, size_t nic, uint16_t path) const {
+        return ((size_t{from} * links_.size() + to) * kSimNicsMax + nic) * original_.paths + path;
     }
 
     EventQueue& events_;

@@ -11,6 +11,8 @@
 namespace rill::sim {
 namespace {
 
+constexpr Duration kForGood = std::chrono::hours(1);
+
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
@@ -137,6 +139,34 @@ void draw_resets(Prng& r, Profile& p) {
                             up_to(r, busy + milliseconds(1)), Duration{}});
 }
 
+// Several links a host, and what befalls single ones. All that cuts is over, taken together, within a
+// third of the time-out, for who is away for less must not be missed; but for a link beside the first
+// that never works in one direction or both, which must not matter.
+void draw_links(Prng& r, Profile& p) {
+    if (r.chance(0.5)) {
+        p.stack.card.transport.paths = 1; // others are searched for
+        p.stack.card.transport.paths_max = 64;
+    }
+    p.network.joined = r.chance(0.3);
+    if (r.chance(0.5))
+        for (HostProfile& h : p.hosts)
+            h.nics = static_cast<uint32_t>(1 + r.below(kSimNicsMax));
+    const Duration busy = p.work.think * p.work.actions + milliseconds(1);
+    Duration away = p.stack.module.peer_timeout / 3;
+    while (r.chance(0.5)) {
+        Fault f;
+        f.kind =
+            pick(r, {Fault::Kind::cut, Fault::Kind::cut, Fault::Kind::deafen, Fault::Kind::slow});
+        f.host = static_cast<uint32_t>(r.below(p.hosts.size()));
+        f.endpoint = static_cast<uint32_t>(r.below(p.hosts[f.host].nics));
+        f.at = up_to(r, busy);
+        f.length = up_to(r, std::min<Duration>(away / 2, milliseconds(pick(r, {5, 50, 500}))));
+        if (f.kind != Fault::Kind::slow) away -= f.length;
+        if (f.endpoint > 0 && r.chance(0.1)) f.length = kForGood;
+        p.faults.push_back(f);
+    }
+}
+
 WorkProfile draw_work(Prng& r) {
     WorkProfile w;
     w.actions = pick<uint32_t>(r, {4, 10, 20, 20, 40, 40, 120, 120, 500});
@@ -165,6 +195,7 @@ Profile draw_profile(uint64_t seed) {
     p.faults = draw_faults(r, p);
     draw_evictions(r, p);
     draw_resets(r, p);
+    draw_links(r, p);
     draw_more(Prng(seed ^ 0x6d6f7265ull), p);
     return p;
 }
@@ -188,8 +219,12 @@ std::string describe(const Profile& p) {
     std::string all = text;
     if (const auto first = p.stack.card.transport.first_psn)
         all += ", first PSN " + std::to_string(*first);
-    static constexpr const char* kinds[] = {"stall", "kill",   "power off", "leave",
-                                            "close", "shrink", "reset",     "evict"};
+    static constexpr const char* kinds[] = {"stall", "kill",     "power off", "leave",
+                                            "close", "shrink",   "reset",     "evict",
+                                            "cut",   "deafness", "slowness"};
+    for (const HostProfile& h : p.hosts)
+        all += (&h == p.hosts.data() ? ", links " : "/") + std::to_string(h.nics);
+    if (n.joined) all += " joined";
     for (const Fault& f : p.faults) {
         if (f.kind == Fault::Kind::evict) continue; // many
         all += std::string(", ") + kinds[static_cast<size_t>(f.kind)] + " of host " +

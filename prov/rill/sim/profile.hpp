@@ -30,11 +30,15 @@ struct NetworkProfile {
     Duration reorder_max{};
     Duration delay_max{}; // of a path, drawn once
     Duration jitter{};
-    double bytes_per_us = 1000; // a host's line rate
+    double bytes_per_us = 1000; // of a link
+    bool joined = false; // all links lead into one network; else the n-th of a host to the n-th
 };
+
+inline constexpr uint32_t kSimNicsMax = 4;
 
 struct HostProfile {
     uint32_t endpoints = 1;
+    uint32_t nics = 1; // links into the network
     size_t packet_bytes = 1472;
     size_t receive_buffer = 212992;
     double charge_factor = 1; // what the kernel charges over what the link says
@@ -51,10 +55,13 @@ struct Fault {
         shrink,    // its route takes smaller packets from now on
         reset,     // its device is reset under traffic
         evict,     // it forgets all contexts that are idle at that moment
+        cut,       // one link carries nothing for `length`
+        deafen,    // what it sends by one link arrives nowhere for `length`
+        slow,      // one link has a tenth of its rate for `length`
     };
     Kind kind = Kind::stall;
     uint32_t host = 0;
-    uint32_t endpoint = 0; // of the host
+    uint32_t endpoint = 0; // of the host; or which of its links
     Duration at{};
     Duration length{};
 };

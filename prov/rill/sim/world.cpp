@@ -175,6 +175,18 @@ void World::strike(const Fault& f) {
         host.device().transport().evict_idle();
         host.settle();
         break;
+    case Fault::Kind::cut:
+        journal_.note("link %u of host %u is cut", f.endpoint, f.host);
+        network_.link(f.host).cut(f.endpoint, events_.now() + f.length);
+        break;
+    case Fault::Kind::deafen:
+        journal_.note("nobody hears link %u of host %u", f.endpoint, f.host);
+        network_.link(f.host).deafen(f.endpoint, events_.now() + f.length);
+        break;
+    case Fault::Kind::slow:
+        journal_.note("link %u of host %u is slow", f.endpoint, f.host);
+        network_.link(f.host).slow_down(f.endpoint, events_.now() + f.length);
+        break;
     case Fault::Kind::close: {
         ++totals_.closes;
         uint32_t endpoint = 0;
@@ -354,6 +366,7 @@ void World::cover() {
     Coverage& c = totals_.coverage;
     c.note(FaultKind::lost, p.lost);
     c.note(FaultKind::lost_in_bursts, p.lost_in_bursts);
+    c.note(FaultKind::lost_to_cuts, p.cut);
     c.note(FaultKind::duplicated, p.duplicated);
     c.note(FaultKind::reordered, p.reordered);
     c.note(FaultKind::replayed, p.replayed);
