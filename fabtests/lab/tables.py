@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """What is measured in the labs, as tables with tcp;ofi_rxm beside rill."""
 
+import re
 import time
 
 import bench
+import mpi
 from bench import Failed, PROVIDERS, RILL, TCP
 from network import GIGABIT
 
@@ -313,5 +315,24 @@ def incast(table, _lab, hosts):
     table.row(f"{len(hosts) - 1} senders, 1 MiB streams, together MB/s", rill, tcp)
     if RILL in dropped:
         lost, got = dropped[RILL]
-        share = 100 * lost / max(1, lost + got)
-        table.row("dropped by the receive buffers, %", f"{share:.2f}", None, "under 1", share < 1)
+        _drops(table, lost, got)
+
+
+def _drops(table, lost, got):
+    share = 100 * lost / max(1, lost + got)
+    table.row("dropped by the receive buffers, %", f"{share:.2f}", None, "under 1", share < 1)
+
+
+def one_endpoint(table, lab, hosts):
+    """The same into one endpoint: an MPI job of which all ranks send to the first."""
+    program = [table.build / "fabtests/mpi/rill_mpi_incast", str(table.seconds)]
+    with mpi.Job(lab, table.build, hosts, program,
+                 extra={"FI_RILL_RCVBUF": str(208 << 10)}) as job:
+        text = job.finish(100)
+    said = re.search(r"incast: ([\d.]+) MB/s, senders from ([\d.]+) to ([\d.]+)", text)
+    rate, least, most = map(float, said.groups())
+    table.row(f"{len(hosts) - 1} senders to one endpoint, together MB/s", rate, None,
+              "90 % of the link", rate >= 0.9 * LINK_MB)
+    table.note(f"each from {least:.1f} to {most:.1f} MB/s")
+    counted = mpi.job_counters(text)
+    _drops(table, counted.get("drop_kernel", 0), counted.get("rx_packets", 0))

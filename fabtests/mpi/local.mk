@@ -23,6 +23,7 @@ noinst_PROGRAMS += \
 	%D%/rill_fault_busy \
 	%D%/rill_fault_endure \
 	%D%/rill_mpi_check \
+	%D%/rill_mpi_incast \
 	%D%/rill_mpi_pingpong
 
 # The C interface only: mpi.h otherwise brings in C++ bindings that need a library of their own.
@@ -52,6 +53,10 @@ noinst_PROGRAMS += \
 	%D%/wildcards.cpp
 %C%_rill_mpi_check_CXXFLAGS = $(%C%_mpi_cxxflags)
 %C%_rill_mpi_check_LDADD = $(MPI_LIBS)
+
+%C%_rill_mpi_incast_SOURCES = %D%/rill_mpi_incast.cpp
+%C%_rill_mpi_incast_CXXFLAGS = $(%C%_mpi_cxxflags)
+%C%_rill_mpi_incast_LDADD = $(MPI_LIBS)
 
 %C%_rill_mpi_pingpong_SOURCES = %D%/rill_mpi_pingpong.cpp
 %C%_rill_mpi_pingpong_CXXFLAGS = $(%C%_mpi_cxxflags)
