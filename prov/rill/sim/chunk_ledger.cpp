@@ -123,6 +123,11 @@ void ChunkLedger::forget_records(const Receive& r) {
     });
 }
 
+void ChunkLedger::reset() {
+    read();
+    records_.clear();
+}
+
 void ChunkLedger::closed(uint32_t endpoint) {
     read();
     for (auto it = receives_.begin(); it != receives_.end();) {

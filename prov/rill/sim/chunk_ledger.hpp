@@ -28,6 +28,8 @@ public:
     void completed(const rdm::Completion& c);
     // Nothing of it is reported any more.
     void closed(uint32_t endpoint);
+    // The device was reset: what had been reported in part will not go on, and streams are numbered anew.
+    void reset();
 
 private:
     struct Receive {

@@ -168,6 +168,7 @@ void World::strike(const Fault& f) {
         oracle_.reset_host(f.host);
         if (!is_ok(host.module().reset_device(events_.now())))
             journal_.fail("the device of host %u does not come up again", f.host);
+        if (ChunkLedger* chunks = host.chunks()) chunks->reset();
         host.settle();
         break;
     case Fault::Kind::evict:
