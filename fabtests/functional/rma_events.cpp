@@ -169,13 +169,8 @@ void fenced_message() {
     }
 }
 
-// Counters of the region at the target, and of the initiator.
-void counters(size_t size) {
-    Pair pair(remote_config());
-    Bytes memory(size), local(size);
-    const Counter writes = open_counter(pair.b().domain, FI_WAIT_NONE);
-    const Counter reads = open_counter(pair.b().domain, FI_WAIT_NONE);
-    const Target target(pair.b(), memory.data(), size);
+// From now on peers' accesses to the region are counted.
+void count_accesses(const Target& target, const Counter& writes, const Counter& reads) {
     const int ret = fi_mr_bind(target.mr.get(), writes.id(), FI_REMOTE_WRITE);
     if (ret == -FI_ENOSYS) {
         throw Skip("no counters for regions");
@@ -183,6 +178,16 @@ void counters(size_t size) {
     check_ok(ret, "bind the counter of writes");
     check_ok(fi_mr_bind(target.mr.get(), reads.id(), FI_REMOTE_READ), "bind the counter of reads");
     check_ok(fi_mr_enable(target.mr.get()), "fi_mr_enable");
+}
+
+// Counters of the region at the target, and of the initiator.
+void counters(size_t size) {
+    Pair pair(remote_config());
+    Bytes memory(size), local(size);
+    const Counter writes = open_counter(pair.b().domain, FI_WAIT_NONE);
+    const Counter reads = open_counter(pair.b().domain, FI_WAIT_NONE);
+    const Target target(pair.b(), memory.data(), size);
+    count_accesses(target, writes, reads);
     Op op;
     for (uint64_t round = 1; round < 6; ++round) {
         pair.post([&] {
@@ -213,13 +218,7 @@ void counters_of_atomics() {
     const Counter writes = open_counter(pair.b().domain, FI_WAIT_NONE);
     const Counter reads = open_counter(pair.b().domain, FI_WAIT_NONE);
     const Target target(pair.b(), &memory, sizeof memory);
-    const int ret = fi_mr_bind(target.mr.get(), writes.id(), FI_REMOTE_WRITE);
-    if (ret == -FI_ENOSYS) {
-        throw Skip("no counters for regions");
-    }
-    check_ok(ret, "bind the counter of writes");
-    check_ok(fi_mr_bind(target.mr.get(), reads.id(), FI_REMOTE_READ), "bind the counter of reads");
-    check_ok(fi_mr_enable(target.mr.get()), "fi_mr_enable");
+    count_accesses(target, writes, reads);
     Op op;
     fid_ep* const ep = pair.a().ep.get();
     const auto fetch = [&](fi_op what) {

@@ -76,26 +76,26 @@ int query(fid_domain* handle, const char* feature, uint64_t* value) {
     });
 }
 
-int store_open(fid_domain* handle, const fi_rill_store_attr* attr, fid_rill_store** out,
-               void* context) {
+// Opens a DedupStore or a DedupRing.
+template <class Object, class Attributes, class Handle>
+int open_in(fid_domain* handle, const Attributes* attr, Handle** out, void* context) {
     return guarded([&] {
         if (!attr || !out || !Domain::is_open(handle) || attr->size < sizeof *attr)
             return -FI_EINVAL;
         Domain& domain = object_of<Domain>(handle);
         if (const int failed = usable(domain)) return failed;
-        return DedupStore::open(domain, *attr, out, context);
+        return Object::open(domain, *attr, out, context);
     });
+}
+
+int store_open(fid_domain* handle, const fi_rill_store_attr* attr, fid_rill_store** out,
+               void* context) {
+    return open_in<DedupStore>(handle, attr, out, context);
 }
 
 int ring_open(fid_domain* handle, const fi_rill_ring_attr* attr, fid_rill_ring** out,
               void* context) {
-    return guarded([&] {
-        if (!attr || !out || !Domain::is_open(handle) || attr->size < sizeof *attr)
-            return -FI_EINVAL;
-        Domain& domain = object_of<Domain>(handle);
-        if (const int failed = usable(domain)) return failed;
-        return DedupRing::open(domain, *attr, out, context);
-    });
+    return open_in<DedupRing>(handle, attr, out, context);
 }
 
 int attach(fid_rill_store* store_handle, fid_rill_ring* ring_handle, fid* to, uint32_t scope) {
